@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * wolfSSL as Cyclone wants it: TLS 1.2 and 1.3 only, no OpenSSL layer (4 to 6 KB less per
+ * session), all assembly, no socket code (bytes go through callbacks). Read by wolfSSL and by
+ * whoever includes its headers, because WOLFSSL_USER_SETTINGS is defined for both.
+ *
+ * Never add: HAVE_SECRET logging (WOLFSSL_SSLKEYLOGFILE, SHOW_SECRETS), OPENSSL_EXTRA.
+ */
+#ifndef CYCLONE_WOLFSSL_USER_SETTINGS_H
+#define CYCLONE_WOLFSSL_USER_SETTINGS_H
+/* platform */
+#define HAVE_THREAD_LS
+#define HAVE___UINT128_T 1
+#define WOLFSSL_HAVE_ATOMIC_H
+#define HAVE_C___ATOMIC 1
+#define WOLFSSL_GETRANDOM
+#define HAVE_GETRANDOM 1
+#define HAVE_GETPID 1
+#define WOLFSSL_USE_ALIGN
+#define SIZEOF_LONG 8
+#define SIZEOF_LONG_LONG 8
+#define HAVE_LIMITS_H 1
+#define WOLFSSL_HAVE_ASSERT_H
+#define USE_WOLF_STRTOK
+#define HAVE_GMTIME_R 1
+/* math */
+#define WOLFSSL_SP_MATH_ALL
+#define WOLFSSL_HAVE_SP_RSA
+#define WOLFSSL_HAVE_SP_DH
+#define WOLFSSL_HAVE_SP_ECC
+#define WOLFSSL_SP_384
+#define WOLFSSL_SP_521
+#define WOLFSSL_SP_4096
+#define WOLFSSL_SP_LARGE_CODE
+#define SP_INT_BITS 4096
+#if defined(__x86_64__)
+#ifndef WOLFSSL_X86_64_BUILD
+#define WOLFSSL_X86_64_BUILD
+#endif
+#define WOLFSSL_SP_X86_64
+#define WOLFSSL_SP_ASM
+#define WOLFSSL_SP_X86_64_ASM
+#define WOLFSSL_AESNI
+#define USE_INTEL_SPEEDUP
+#endif
+#define ECC_TIMING_RESISTANT
+#define TFM_TIMING_RESISTANT
+#define WC_RSA_BLINDING
+#define WC_RSA_PSS
+#define WOLFSSL_PSS_LONG_SALT
+#define ECC_SHAMIR
+#define ECC_MIN_KEY_SZ 224
+/* algorithms */
+#define HAVE_ECC
+#define HAVE_ECC384
+#define HAVE_ECC521
+#define HAVE_CURVE25519
+#define HAVE_ED25519
+#ifndef HAVE_AESGCM
+#define HAVE_AESGCM
+#endif
+#define GCM_WORD32
+#define HAVE_AES_DECRYPT
+#define HAVE_CHACHA
+#define HAVE_POLY1305
+#define HAVE_HKDF
+#define HAVE_HASHDRBG
+#define WOLFSSL_SHA224
+#define WOLFSSL_SHA384
+#define WOLFSSL_SHA512
+#define WOLFSSL_SHA3
+#define WOLFSSL_SHAKE128
+#define WOLFSSL_SHAKE256
+#define WOLFSSL_HAVE_MLKEM
+#define WOLFSSL_WC_MLKEM
+#define WOLFSSL_TLS_NO_MLKEM_STANDALONE
+#define WOLFSSL_PQC_HYBRIDS
+#define HAVE_FFDHE_2048
+#define HAVE_DH_DEFAULT_PARAMS
+#define WOLFSSL_ASN_TEMPLATE
+#define WOLFSSL_BASE64_ENCODE
+#define WOLFSSL_ENCRYPTED_KEYS
+#define NO_DSA
+#define NO_DES3
+#define NO_DES3_TLS_SUITES
+#define NO_RC4
+#define NO_MD4
+#define NO_MD5
+#define NO_PSK
+#define NO_OLD_TLS
+#define WC_NO_ASYNC_THREADING
+/* TLS */
+#define WOLFSSL_TLS13
+#define HAVE_TLS_EXTENSIONS
+#define HAVE_SUPPORTED_CURVES
+#define HAVE_EXTENDED_MASTER
+#define HAVE_ENCRYPT_THEN_MAC
+#define HAVE_SERVER_RENEGOTIATION_INFO
+#define HAVE_SNI
+#define HAVE_ALPN
+#define HAVE_SESSION_TICKET
+#define HAVE_KEYING_MATERIAL
+#define WOLFSSL_EARLY_DATA
+#define HAVE_OCSP
+#define HAVE_CERTIFICATE_STATUS_REQUEST
+#define WOLFSSL_TLS_OCSP_MULTI
+#define HAVE_CRL
+#define HAVE_PK_CALLBACKS
+#define HAVE_SECRET_CALLBACK
+#define HAVE_EX_DATA
+#define WOLFSSL_IP_ALT_NAME
+#define WOLFSSL_ALT_NAMES
+#define WOLFSSL_ALWAYS_VERIFY_CB
+#define WOLFSSL_SYS_CA_CERTS
+#define WOLFSSL_USER_IO
+#define HAVE_STDINT_H 1
+#define HAVE_NETDB_H 1
+#define HAVE_SYS_TIME_H 1
+#define HAVE_ERRNO_H 1
+#endif
