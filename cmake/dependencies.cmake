@@ -40,9 +40,7 @@ if(CYCLONE_IO_URING)
     cyc_dependency(uring "liburing>=2.9"
         "scripts/deps builds it (trixie: liburing-dev), or configure with -DCYCLONE_IO_URING=OFF")
 endif()
-cyc_dependency(cares libcares "Debian package libc-ares-dev" OPTIONAL)
-cyc_dependency(jansson jansson "Debian package libjansson-dev" OPTIONAL)
-cyc_dependency(wolfssl "wolfssl>=5.5.4" "scripts/deps builds it" OPTIONAL)
+cyc_dependency(wolfssl "wolfssl>=5.5.4" "scripts/deps builds it" OPTIONAL) # nothing links it yet
 if(CYCLONE_TESTS)
     cyc_dependency(cmocka "cmocka>=1.1.5"
         "Debian package libcmocka-dev, or configure with -DCYCLONE_TESTS=OFF")

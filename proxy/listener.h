@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One listening socket of one worker: accepts, limits, and the connections that came through it. */
+#ifndef CYC_PROXY_LISTENER_H
+#define CYC_PROXY_LISTENER_H
+
+#include "net/io.h"
+#include "proxy/worker.h"
+
+struct cyc_listener {
+    struct cyc_worker *worker;
+    struct cyc_op accept;
+    struct cyc_addr addr;
+    struct cyc_timer retry; /* after running out of descriptors */
+    struct cyc_list link;
+    struct cyc_view *view; /* whose spec holds; pinned only once `is_removed` */
+    uint32_t spec_index;
+    uint32_t connection_count, connection_count_max;
+    int fd;
+    bool is_removed; /* no configuration names it any more, or the worker is closing */
+};
+
+/** Starts to accept on `fd`, which is taken. */
+struct cyc_listener *cyc_listener_open(struct cyc_worker *worker, struct cyc_view *view,
+                                       uint32_t spec_index, int fd);
+/** The same socket under a new configuration. */
+void cyc_listener_adopt(struct cyc_listener *listener, struct cyc_view *view, uint32_t spec_index);
+/** Accepts what is already in the backlog, then no more; connections are drained. Frees itself when
+ *  the last has gone. Idempotent. */
+void cyc_listener_close(struct cyc_listener *listener);
+const struct cyc_listener_spec *cyc_listener_spec(const struct cyc_listener *listener);
+/** A connection has ended. */
+void cyc_listener_connection_closed(struct cyc_listener *listener);
+
+#endif
