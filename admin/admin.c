@@ -63,9 +63,9 @@ void cyc_admin_print(struct cyc_admin_answer *answer, const char *format, ...)
     int len = vsnprintf(text, sizeof(text), format, args);
     va_end(args);
     if (len > 0)
-        cyc_buf_append(&answer->body, cyc_span_of(text, (size_t)len < sizeof(text)
-                                                            ? (size_t)len
-                                                            : sizeof(text) - 1));
+        cyc_buf_append(
+            &answer->body,
+            cyc_span_of(text, (size_t)len < sizeof(text) ? (size_t)len : sizeof(text) - 1));
 }
 
 void cyc_admin_print_json(struct cyc_admin_answer *answer, struct cyc_span text)
@@ -78,7 +78,8 @@ void cyc_admin_print_json(struct cyc_admin_answer *answer, struct cyc_span text)
     cyc_buf_append(&answer->body, CYC_SPAN("\""));
 }
 
-/* ---- who may ask -------------------------------------------------------------------------------- */
+/* ---- who may ask --------------------------------------------------------------------------------
+ */
 
 /** "localhost", or a numeric address, with or without a port. */
 static bool is_this_machine(struct cyc_span authority)
@@ -116,7 +117,8 @@ static bool may_ask(const struct admin_conn *c, const struct cyc_admin_endpoint 
     return true;
 }
 
-/* ---- answering ---------------------------------------------------------------------------------- */
+/* ---- answering ----------------------------------------------------------------------------------
+ */
 
 static void fail(struct cyc_admin_answer *answer, uint32_t status, const char *text)
 {
@@ -269,7 +271,8 @@ static const struct cyc_codec_events admin_events = {
     .on_wish = admin_on_wish,
 };
 
-/* ---- connections -------------------------------------------------------------------------------- */
+/* ---- connections --------------------------------------------------------------------------------
+ */
 
 static void admin_on_read(struct cyc_conn *conn, struct cyc_buf *in)
 {
@@ -344,7 +347,8 @@ static void conn_open(struct cyc_admin *admin, int fd)
     struct cyc_addr peer;
 
     c->admin = admin;
-    cyc_arena_init(&c->arena, &master->mem, CYC_MEM_STREAMS, c->first_block, sizeof(c->first_block));
+    cyc_arena_init(&c->arena, &master->mem, CYC_MEM_STREAMS, c->first_block,
+                   sizeof(c->first_block));
     cyc_conn_init(&c->conn, &admin_conn_vt, master->io, &master->flush, fd);
     cyc_h1_init(&c->h1, CYC_ROLE_SERVER, &admin_events, &c->conn.out, &master->io->clock, &limits);
     c->h1.codec.owner = c;
@@ -371,7 +375,8 @@ static void admin_on_accept(struct cyc_op *op, int result)
     }
 }
 
-/* ---- life --------------------------------------------------------------------------------------- */
+/* ---- life ---------------------------------------------------------------------------------------
+ */
 
 static bool listener_open(struct cyc_admin *admin, struct cyc_span address)
 {
@@ -414,6 +419,16 @@ bool cyc_admin_start(struct cyc_master *master, struct cyc_admin **ret_admin)
         if (!listener_open(admin, conf->addresses[i]))
             return false;
     return true;
+}
+
+size_t cyc_admin_format_address(const struct cyc_admin *admin, char *out)
+{
+    struct cyc_addr addr;
+
+    if (admin == NULL || admin->listener_count == 0 ||
+        cyc_sock_local_addr(admin->listeners[0].fd, &addr) < 0)
+        return 0;
+    return cyc_addr_format(&addr, out);
 }
 
 static bool is_busy(const struct cyc_admin *admin)

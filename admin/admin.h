@@ -8,8 +8,8 @@
  *   others                      admin.remote_access: read (the default): health and metrics;
  *                               none: nothing; full: everything
  *
- * Loopback peers must name this machine in Host (localhost or an IP), so that a web page cannot reach
- * the listener through a name that it makes resolve to 127.0.0.1 (DNS rebinding).
+ * Loopback peers must name this machine in Host (localhost or an IP), so that a web page cannot
+ * reach the listener through a name that it makes resolve to 127.0.0.1 (DNS rebinding).
  */
 #ifndef CYC_ADMIN_ADMIN_H
 #define CYC_ADMIN_ADMIN_H
@@ -41,6 +41,9 @@ struct cyc_admin_endpoint {
 /** Opens the listeners of the configuration. @return false, said on stderr, when one cannot be
  *  opened; *ret_admin is NULL when admin.enabled is false */
 bool cyc_admin_start(struct cyc_master *master, struct cyc_admin **ret_admin);
+/** Where its first listener is, as text. @param out  CYC_ADDR_TEXT_BYTES_MAX bytes
+ *  @return bytes written, no NUL; 0 without admin */
+size_t cyc_admin_format_address(const struct cyc_admin *admin, char *out);
 /** Closes everything. NULL is a no-op. */
 void cyc_admin_stop(struct cyc_admin *admin);
 

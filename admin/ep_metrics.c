@@ -235,6 +235,7 @@ void cyc_ep_metrics_register(struct cyc_master *master)
     struct cyc_span version[] = {CYC_SPAN(CYC_VERSION), CYC_SPAN(CYC_REVISION)};
     struct cyc_span events = CYC_SPAN("events"), access = CYC_SPAN("access");
 
+    master->cpu_seen_s = (double)master->io->clock.now_ns / 1e9;
     register_kinds(master);
     cyc_stats_add_reader(registry, &memory_utilization, NULL, read_memory_utilization, master);
     cyc_stats_add_reader(registry, &cpu_utilization, NULL, read_cpu_utilization, master);

@@ -20,10 +20,13 @@ CYC_BUILD_ASSERT(sizeof(struct cyc_chunk) <= 32);
 void cyc_buf_pool_init(struct cyc_buf_pool *pool, struct cyc_mem *mem)
 {
     cyc_slab_init(&pool->small, mem, CYC_MEM_BUFFERS,
-                  sizeof(struct cyc_chunk) + CYC_CHUNK_SMALL_BYTES, 0, SMALL_KEEP_COUNT);
+                  sizeof(struct cyc_chunk) + CYC_CHUNK_SMALL_BYTES,
+                  (struct cyc_slab_limits){0, SMALL_KEEP_COUNT});
     cyc_slab_init(&pool->large, mem, CYC_MEM_BUFFERS,
-                  sizeof(struct cyc_chunk) + CYC_CHUNK_LARGE_BYTES, 0, LARGE_KEEP_COUNT);
-    cyc_slab_init(&pool->segs, mem, CYC_MEM_BUFFERS, sizeof(struct cyc_seg), 0, SEG_KEEP_COUNT);
+                  sizeof(struct cyc_chunk) + CYC_CHUNK_LARGE_BYTES,
+                  (struct cyc_slab_limits){0, LARGE_KEEP_COUNT});
+    cyc_slab_init(&pool->segs, mem, CYC_MEM_BUFFERS, sizeof(struct cyc_seg),
+                  (struct cyc_slab_limits){0, SEG_KEEP_COUNT});
 }
 
 void cyc_buf_pool_fini(struct cyc_buf_pool *pool)

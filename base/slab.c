@@ -4,18 +4,18 @@
 #include "base/assert.h"
 
 void cyc_slab_init(struct cyc_slab *slab, struct cyc_mem *mem, enum cyc_mem_kind kind,
-                   size_t object_bytes, uint32_t count_max, uint32_t keep_count)
+                   size_t object_bytes, struct cyc_slab_limits limits)
 {
     cyc_assert(object_bytes >= sizeof(void *));
 #ifdef CYC_DEBUG
-    keep_count = 0;
+    limits.keep_count = 0;
 #endif
     *slab = (struct cyc_slab){
         .mem = mem,
         .kind = kind,
         .object_bytes = (uint32_t)object_bytes,
-        .count_max = count_max,
-        .keep_count = keep_count,
+        .count_max = limits.count_max,
+        .keep_count = limits.keep_count,
     };
 }
 

@@ -23,8 +23,13 @@ struct cyc_slab {
     void *free; /* first free object; its first word is the next */
 };
 
+struct cyc_slab_limits {
+    uint32_t count_max;  /* in use; 0: no limit */
+    uint32_t keep_count; /* free ones that stay */
+};
+
 void cyc_slab_init(struct cyc_slab *slab, struct cyc_mem *mem, enum cyc_mem_kind kind,
-                   size_t object_bytes, uint32_t count_max, uint32_t keep_count);
+                   size_t object_bytes, struct cyc_slab_limits limits);
 /** Every object must have come back. */
 void cyc_slab_fini(struct cyc_slab *slab);
 

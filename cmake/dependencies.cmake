@@ -34,6 +34,7 @@ endfunction()
 
 cyc_dependency(uv "libuv>=1.44" "Debian package libuv1-dev")
 cyc_dependency(yaml "yaml-0.1>=0.2" "Debian package libyaml-dev")
+cyc_dependency(cares "libcares>=1.18" "Debian package libc-ares-dev")
 cyc_dependency(llhttp "libllhttp>=9.0"
     "scripts/deps builds it (trixie: libllhttp-dev; bookworm's 8.1 lets request smuggling through)")
 if(CYCLONE_IO_URING)

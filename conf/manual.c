@@ -60,17 +60,16 @@ static void write_type(struct cyc_text *text, const struct cyc_conf_row *row)
 static void write_default(struct cyc_text *text, const struct cyc_conf_row *row)
 {
     bool is_number = cyc_conf_kind_info(row->kind)->parse != NULL && row->kind != CYC_CONF_BOOL;
+    const char *value = row->shown != NULL ? row->shown : row->fallback;
 
+    if (value == NULL && row->kind == CYC_CONF_TEXTS)
+        value = "[]";
+    if (value == NULL && is_number)
+        value = "0";
     if (row->is_required)
         cyc_text_puts(text, "required");
-    else if (row->shown != NULL)
-        cyc_text_puts(text, row->shown);
-    else if (row->fallback != NULL)
-        cyc_text_puts(text, row->fallback);
-    else if (row->kind == CYC_CONF_TEXTS)
-        cyc_text_puts(text, "[]");
-    else if (is_number)
-        cyc_text_puts(text, "0");
+    else if (value != NULL) /* prose as prose, values as code */
+        cyc_text_printf(text, value[0] != '[' && strchr(value, ' ') != NULL ? "%s" : "`%s`", value);
 }
 
 static void write_range(struct cyc_text *text, const struct cyc_conf_row *row)

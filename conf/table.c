@@ -61,6 +61,13 @@ static void bind_map(struct cyc_conf_bind *bind, const struct cyc_conf_section *
     bind_rows(bind, section, map, target);
 }
 
+static const char *first_key(const struct cyc_conf_section *section)
+{
+    while (section->rows[0].kind == CYC_CONF_INLINE)
+        section = section->rows[0].section;
+    return section->rows[0].key;
+}
+
 /** A scalar or a list in the place of a section. */
 static void bind_short(struct cyc_conf_bind *bind, const struct cyc_conf_section *section,
                        const struct cyc_node *node, void *target)
@@ -70,9 +77,10 @@ static void bind_short(struct cyc_conf_bind *bind, const struct cyc_conf_section
     struct cyc_value_problem problem = {.code = NULL};
 
     if (section->short_key == NULL) {
-        if (!cyc_node_is_null(node)) /* `server:` with every key commented out is fine */
+        /* `server:` with every key commented out is fine, a route of nothing is not */
+        if (section->noun != NULL || !cyc_node_is_null(node))
             cyc_conf_error(bind, node, "bad-value", "expected keys, as in \"%s: ...\"",
-                           section->rows[0].key);
+                           first_key(section));
         return;
     }
     if (node->kind == CYC_NODE_SCALAR && cyc_value_parse_bool(node->text, &is_true, &problem)) {

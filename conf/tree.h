@@ -16,9 +16,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define CYC_TREE_DEPTH_MAX 64           /* nesting nobody writes by hand */
-#define CYC_TREE_NODE_COUNT_MAX 1000000 /* 10,000 routes are about 150,000; aliases count in full  \
-                                         */
+#define CYC_TREE_DEPTH_MAX 64 /* nesting nobody writes by hand */
+#define CYC_TREE_NODE_COUNT_MAX                                                                    \
+    1000000 /* 10,000 routes are about 150,000; aliases count in full                              \
+             */
 #define CYC_TREE_BYTES_MAX (16u << 20)
 #define CYC_TREE_ANCHOR_COUNT_MAX 1000
 

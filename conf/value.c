@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "conf/value.h"
 
+#include "base/assert.h"
+
 #include <arpa/inet.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -247,6 +249,7 @@ void cyc_value_print_duration(struct cyc_text *text, uint64_t value)
         cyc_text_puts(text, "0");
     for (size_t i = COUNT(duration_units); i-- > 0;) {
         const struct unit *unit = &duration_units[i];
+        cyc_assert(unit->factor > 0);
         if (value < unit->factor)
             continue;
         cyc_text_printf(text, "%llu%s", (unsigned long long)(value / unit->factor), unit->name);
@@ -361,8 +364,8 @@ bool cyc_value_split_port(struct cyc_span text, struct cyc_span *ret_host, uint3
 
 bool cyc_value_check_address(struct cyc_span text, struct cyc_value_problem *problem)
 {
-    struct cyc_span host, unix_prefix = CYC_SPAN("unix:");
-    uint32_t port;
+    struct cyc_span host = {NULL, 0}, unix_prefix = CYC_SPAN("unix:");
+    uint32_t port = 0;
 
     if (cyc_span_starts_with(text, unix_prefix)) {
         size_t path_len = text.len - unix_prefix.len;

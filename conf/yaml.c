@@ -354,8 +354,10 @@ static bool on_start(struct builder *builder, const yaml_event_t *event, enum cy
 
 static bool on_end(struct builder *builder)
 {
-    struct cyc_node *node = builder->frames[--builder->depth].node;
+    cyc_assert(builder->depth > 0);
 
+    struct cyc_node *node = builder->frames[--builder->depth].node;
+    cyc_assert(node != NULL);
     if (node->kind == CYC_NODE_MAP) {
         report_duplicate_keys(builder, node);
         if (!resolve_merges(builder, node))

@@ -21,8 +21,7 @@ CYC_BUILD_ASSERT(PATH_BYTES_MAX + AGENT_BYTES_MAX + REFERER_BYTES_MAX + HOST_BYT
                      REST_BYTES_MAX <=
                  CYC_ACCESS_LOG_LINE_BYTES_MAX);
 
-/* ---- pieces ------------------------------------------------------------------------------------
- */
+/* ---- pieces ---------------------------------------------------------------------------------- */
 
 /** Copies a literal: the compiler knows its length. */
 #define PUT(at, literal) put_bytes((at), "" literal, sizeof(literal) - 1)
@@ -92,8 +91,7 @@ static struct cyc_span origin_of(const struct cyc_exchange *exchange)
     return exchange->is_local ? CYC_SPAN("proxy") : CYC_SPAN("upstream");
 }
 
-/* ---- JSON --------------------------------------------------------------------------------------
- */
+/* ---- JSON ------------------------------------------------------------------------------------ */
 
 /** The guide's keys. */
 static char *put_guide_keys(char *at, const struct cyc_exchange *exchange, uint64_t duration_us)
@@ -157,8 +155,7 @@ size_t cyc_access_log_json(const struct cyc_exchange *exchange, char *out)
     return (size_t)(at - out);
 }
 
-/* ---- text --------------------------------------------------------------------------------------
- */
+/* ---- text ------------------------------------------------------------------------------------ */
 
 /** "15/Jan/2026:10:30:00 +0000", from "Thu, 15 Jan 2026 10:30:00 GMT". */
 static char *put_combined_time(char *at, uint64_t wall_ns)

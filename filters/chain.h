@@ -100,14 +100,28 @@ struct cyc_chain {
     bool is_response_shut; /* pushed response items are dropped */
 };
 
-/**
- * @param entries  borrowed until finished; first is outermost
- * @param exchange  its arena holds slots and filter state
- * @param high_bytes  body bytes that may wait in one direction before `pressure` says so
- */
-void cyc_chain_init(struct cyc_chain *chain, const struct cyc_chain_entry *entries,
-                    uint32_t entry_count, struct cyc_exchange *exchange, struct cyc_buf_pool *pool,
-                    const struct cyc_chain_ends *ends, void *owner, size_t high_bytes);
+/** What a chain is started with; all but the struct itself is borrowed until finished. */
+struct cyc_chain_setup {
+    const struct cyc_chain_entry *entries; /* first is outermost */
+    uint32_t entry_count;
+    struct cyc_exchange *exchange; /* its arena holds slots and filter state */
+    struct cyc_buf_pool *pool;
+    const struct cyc_chain_ends *ends;
+    void *owner;
+    size_t high_bytes; /* body bytes that may wait in one direction before `pressure` says so */
+};
+
+void cyc_chain_start(struct cyc_chain *chain, const struct cyc_chain_setup *setup);
+
+/** The same with everything in a row. */
+static inline void cyc_chain_init(struct cyc_chain *chain, const struct cyc_chain_entry *entries,
+                                  uint32_t entry_count, struct cyc_exchange *exchange,
+                                  struct cyc_buf_pool *pool, const struct cyc_chain_ends *ends,
+                                  void *owner, size_t high_bytes)
+{
+    cyc_chain_start(chain, &(struct cyc_chain_setup){entries, entry_count, exchange, pool, ends,
+                                                     owner, high_bytes});
+}
 
 /* From the ends. All may be called while the chain is running. `body` may be NULL; its bytes are
  * taken.

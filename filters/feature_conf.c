@@ -9,6 +9,8 @@
 #define RETRY(field) (uint32_t) offsetof(struct cyc_retry_conf, field)
 #define ARG(span) (int)(span).len, (span).ptr
 
+#define EDIT_COUNT_MAX 256         /* of one list: each is work for every request */
+#define VARIABLE_COUNT_MAX 30      /* of one value: filters/template.c has room for them */
 #define FIELD_VALUE_BYTES_MAX 4096 /* leaves room in any head limit */
 
 /* ---- header edits ---------------------------------------------------------------------------- */
@@ -69,12 +71,38 @@ static void report_variable(struct cyc_conf_bind *bind, const struct cyc_node *n
         cyc_diag_hint(bind->diag, item, "did you mean %%{%.*s}?", ARG(suggest.best));
 }
 
-/** RFC 9110 5.5: visible characters, blanks and obs-text; and only variables that exist. */
+/** Only variables that exist; "%%" is a percent sign (filters/template.h). */
+static bool check_variables(struct cyc_conf_bind *bind, const struct cyc_node *node,
+                            struct cyc_span value)
+{
+    enum cyc_header_variable variable;
+    uint32_t count = 0;
+
+    for (size_t i = 0; i + 1 < value.len; i++) {
+        if (value.ptr[i] != '%')
+            continue;
+        if (value.ptr[++i] != '{')
+            continue;
+        size_t end = cyc_span_find_char(value, '}', i);
+        struct cyc_span name = cyc_span_slice(value, i + 1, end);
+        if (end == value.len || !cyc_header_variable_find(name, &variable)) {
+            report_variable(bind, node, name);
+            return false;
+        }
+        if (++count > VARIABLE_COUNT_MAX) {
+            cyc_conf_error(bind, node, "out-of-range", "a header value has at most %d variables",
+                           VARIABLE_COUNT_MAX);
+            return false;
+        }
+        i = end;
+    }
+    return true;
+}
+
+/** RFC 9110 5.5: visible characters, blanks and obs-text. */
 static bool check_value(struct cyc_conf_bind *bind, const struct cyc_node *node,
                         struct cyc_span value)
 {
-    enum cyc_header_variable variable;
-
     if (value.len > FIELD_VALUE_BYTES_MAX) {
         cyc_conf_error(bind, node, "out-of-range", "a header value has at most %d bytes",
                        FIELD_VALUE_BYTES_MAX);
@@ -86,16 +114,8 @@ static bool check_value(struct cyc_conf_bind *bind, const struct cyc_node *node,
             cyc_conf_error(bind, node, "bad-value", "a header value has no control characters");
             return false;
         }
-        if (c != '%' || i + 1 == value.len || value.ptr[i + 1] != '{')
-            continue;
-        size_t end = cyc_span_find_char(value, '}', i);
-        struct cyc_span name = cyc_span_slice(value, i + 2, end);
-        if (end == value.len || !cyc_header_variable_find(name, &variable)) {
-            report_variable(bind, node, name);
-            return false;
-        }
     }
-    return true;
+    return check_variables(bind, node, value);
 }
 
 /** The list of edits a row binds to; `sets` and `adds` have the same shape. */
@@ -122,6 +142,10 @@ static void bind_edits(struct cyc_conf_bind *bind, const struct cyc_conf_row *ro
         if (!cyc_node_is_null(node))
             cyc_conf_error(bind, node, "bad-value", "\"%s\" is a map: {Header-Name: value}",
                            row->key);
+        return;
+    }
+    if (edits->count + node->child_count > EDIT_COUNT_MAX) {
+        cyc_conf_error(bind, node, "out-of-range", "more than %d header fields", EDIT_COUNT_MAX);
         return;
     }
     struct cyc_header_edit *items =

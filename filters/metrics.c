@@ -7,8 +7,7 @@
 
 #define CLASS_COUNT 6 /* none, 1xx .. 5xx */
 
-/* ---- families ----------------------------------------------------------------------------------
- */
+/* ---- families -------------------------------------------------------------------------------- */
 
 static const struct cyc_metric_family requests_total = {
     .name = "cyclone_requests_total",
@@ -45,8 +44,7 @@ static const struct cyc_metric_family bytes_received_total = {
     .type = CYC_METRIC_COUNTER,
 };
 
-/* ---- slots -------------------------------------------------------------------------------------
- */
+/* ---- slots ----------------------------------------------------------------------------------- */
 
 static const char *const class_names[CLASS_COUNT] = {"none", "1xx", "2xx", "3xx", "4xx", "5xx"};
 
@@ -103,8 +101,7 @@ const struct cyc_metrics_table *cyc_metrics_table_create(struct cyc_arena *arena
     return table;
 }
 
-/* ---- the filter --------------------------------------------------------------------------------
- */
+/* ---- the filter ------------------------------------------------------------------------------ */
 
 struct metrics_conf {
     const struct cyc_metrics_table *table;

@@ -49,8 +49,7 @@ uint32_t cyc_registry_build(struct cyc_arena *arena, struct cyc_stats_registry *
 /** All filters in order, for listings. @return NULL after the last */
 const struct cyc_filter_vt *cyc_filter_at(size_t i);
 
-/* ---- the filters: compiled configuration and vtable --------------------------------------------
- */
+/* ---- the filters: compiled configuration and vtable ------------------------------------------ */
 
 struct cyc_request_id_conf {
     bool is_always_new; /* believe nobody */

@@ -285,20 +285,28 @@ static void feed_chunked(struct h1 *h1, struct cyc_buf *in)
     bool is_well = h1_chunks_take(h1, in, &body);
     if (is_well && h1->chunk == H1_CHUNK_LAST)
         is_end = take_trailers_end(h1, in);
-    if (!is_well)
-        incoming_fail(h1, CYC_FAIL_BAD_CHUNK);
-    else if (is_end)
+    if (is_end)
         incoming_end(h1, &body, in);
     else if (body.bytes > 0)
         h1->codec.events->on_body(&h1->cs, &body, false);
+    if (!is_well && h1->in == H1_IN_CHUNKED)
+        incoming_fail(h1, CYC_FAIL_BAD_CHUNK);
     cyc_buf_clear(&body);
+}
+
+static void feed_body(struct h1 *h1, struct cyc_buf *in)
+{
+    if (h1->in == H1_IN_CHUNKED)
+        feed_chunked(h1, in);
+    else if (h1->in == H1_IN_TRAILERS)
+        feed_head(h1, in);
+    else
+        feed_plain(h1, in);
 }
 
 /** Takes what can be taken in this state. @return false when the rest must wait */
 static bool feed_step(struct h1 *h1, struct cyc_buf *in)
 {
-    bool is_held = h1->cs.holds != 0;
-
     switch ((enum h1_in)h1->in) {
     case H1_IN_IDLE:
         feed_idle(h1, in);
@@ -308,19 +316,14 @@ static bool feed_step(struct h1 *h1, struct cyc_buf *in)
         feed_head(h1, in);
         return true;
     case H1_IN_LENGTH:
+    case H1_IN_CHUNKED:
+    case H1_IN_TRAILERS:
     case H1_IN_UNTIL_CLOSE:
     case H1_IN_TUNNEL:
-        if (!is_held)
-            feed_plain(h1, in);
-        return !is_held;
-    case H1_IN_CHUNKED:
-        if (!is_held)
-            feed_chunked(h1, in);
-        return !is_held;
-    case H1_IN_TRAILERS:
-        if (!is_held)
-            feed_head(h1, in);
-        return !is_held;
+        if (h1->cs.holds != 0)
+            return false;
+        feed_body(h1, in);
+        return true;
     case H1_IN_UPGRADE:
         return false;
     case H1_IN_DONE:

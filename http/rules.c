@@ -213,15 +213,16 @@ static bool is_known_coding(struct cyc_span name)
 /** A well-formed list that ends in its only "chunked": legal, but not done here. */
 static bool is_other_coding(struct cyc_span value)
 {
-    uint32_t chunked_count = 0;
+    uint32_t count = 0, chunked_count = 0;
     struct cyc_span member = {NULL, 0};
 
     while (cyc_span_take_member(&value, &member)) {
         if (!is_known_coding(member))
             return false;
+        count++;
         chunked_count += cyc_span_equal_nocase(member, CYC_SPAN("chunked"));
     }
-    return chunked_count == 1 && cyc_span_equal_nocase(member, CYC_SPAN("chunked"));
+    return count > 1 && chunked_count == 1 && cyc_span_equal_nocase(member, CYC_SPAN("chunked"));
 }
 
 /** RFC 9112 6.1, 6.3; what is doubtful is refused, not repaired. */

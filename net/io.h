@@ -172,6 +172,12 @@ void cyc_io_destroy(struct cyc_io *io);
 void cyc_io_init(struct cyc_io *io, const struct cyc_io_vt *vt, const struct cyc_io_setup *setup);
 /** For engines: hand a finished op (or one event of a source) over. */
 void cyc_io_finish(struct cyc_io *io, struct cyc_op *op, int result);
+/** For engines: whether a parked RECV may try again, that is whether a small chunk can be had. */
+static inline bool cyc_io_has_chunks(const struct cyc_io *io)
+{
+    const struct cyc_slab *small = &io->pool->small;
+    return small->free != NULL || cyc_mem_has_room(small->mem, small->object_bytes);
+}
 /** For the engines that live in real time: reads the kernel's clocks into io->clock. */
 void cyc_io_clock_read(struct cyc_io *io);
 

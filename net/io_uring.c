@@ -18,6 +18,7 @@
 
 #include "base/assert.h"
 #include "net/guest_uv.h"
+#include "net/io_uring.h"
 #include "net/io_uring_ring.h"
 #include "net/sock.h"
 
@@ -227,7 +228,7 @@ static void recv_unpark(struct uring_engine *e, struct cyc_op *op)
 static void parked_resume(struct uring_engine *e)
 {
     uint32_t budget = e->small.lent_count + e->large.lent_count;
-    if (!e->has_lent_bufs && cyc_mem_has_room(e->base.mem, CYC_CHUNK_SMALL_BYTES))
+    if (!e->has_lent_bufs && cyc_io_has_chunks(&e->base))
         budget = UINT32_MAX;
     for (; e->parked_head != NULL && budget > 0; budget--) {
         struct cyc_op *op = e->parked_head;
@@ -296,6 +297,8 @@ static void recv_ready(struct uring_engine *e, struct cyc_op *op, int result)
         return;
     }
     struct cyc_chunk *chunk = cyc_chunk_get(e->base.pool, op->is_bulk);
+    if (chunk == NULL && op->is_bulk)
+        chunk = cyc_chunk_get(e->base.pool, false);
     if (chunk == NULL) {
         if (op->state & STATE_CANCELLED)
             cyc_io_finish(&e->base, op, -ECANCELED);
@@ -575,6 +578,13 @@ static void features_set(struct uring_engine *e, struct cyc_buf_pool *pool)
     e->has_multishot_accept = e->has_multishot_poll = true;
     e->can_gather = e->ring.features & IORING_FEAT_SUBMIT_STABLE;
     e->quiet = e->ring.features & IORING_FEAT_CQE_SKIP ? IOSQE_CQE_SKIP_SUCCESS : 0;
+}
+
+void cyc_io_uring_forgo(struct cyc_io *io)
+{
+    struct uring_engine *e = engine_of(io);
+    e->has_lent_bufs = e->has_multishot_accept = e->has_multishot_poll = false;
+    e->quiet = 0;
 }
 
 struct cyc_io *cyc_io_uring_create(const struct cyc_io_setup *setup, int *ret_error)

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What io_pick asks about io_uring, without liburing in sight. Not there in builds without it. */
+/* More about the io_uring engine, without liburing in sight. Not there in builds without it. */
 #ifndef CYC_NET_IO_URING_H
 #define CYC_NET_IO_URING_H
 
 #include <stddef.h>
+
+struct cyc_io;
 
 /**
  * Sets up a small ring as the engine would and sends a no-op through it: seccomp may let the set-up
@@ -13,5 +15,8 @@
  * @return 0 or a negative errno
  */
 int cyc_io_uring_probe(char *ret_features, size_t features_bytes, const char **ret_step);
+
+/** For tests, before the first op: does without everything that came after Linux 5.10. */
+void cyc_io_uring_forgo(struct cyc_io *io);
 
 #endif

@@ -291,8 +291,10 @@ static void parked_resume(struct uv_engine *e)
     struct cyc_list parked, *link;
 
     cyc_list_move_all(&e->parked, &parked);
-    while ((link = cyc_list_take_front(&parked)) != NULL)
+    while (cyc_io_has_chunks(&e->base) && (link = cyc_list_take_front(&parked)) != NULL)
         recv_try(cyc_container_of(link, struct uv_slot, parked_link));
+    while ((link = cyc_list_take_front(&parked)) != NULL)
+        cyc_list_add_back(&e->parked, link);
 }
 
 /* ---- the engine ------------------------------------------------------------------------------ */

@@ -49,8 +49,8 @@ static bool admin_address(const char *config_path, struct cyc_arena *arena,
     if (config_path != NULL) {
         if (!cyc_load_file(arena, &diag, config_path, &text))
             return false;
-        const struct cyc_config *config = cyc_config_load(
-            arena, cyc_span_from_text(config_path), text, &overrides, &diag);
+        const struct cyc_config *config =
+            cyc_config_load(arena, cyc_span_from_text(config_path), text, &overrides, &diag);
         if (config == NULL || config->admin.address_count == 0)
             return false;
         address = config->admin.addresses[0];

@@ -33,7 +33,7 @@ enum cyc_remote_access { CYC_REMOTE_READ = 0, CYC_REMOTE_NONE, CYC_REMOTE_FULL }
 enum cyc_log_style { CYC_LOG_STYLE_AUTO = 0, CYC_LOG_STYLE_JSON, CYC_LOG_STYLE_TEXT };
 
 struct cyc_server_conf {
-    uint32_t port; /* after loading: the first listener's, 0 for UNIX */
+    uint32_t port; /* of the implicit listener; 0: there are others, and they were not overridden */
     struct cyc_span host;
     uint32_t worker_threads; /* 0: what affinity and cgroup allow */
     enum cyc_health_endpoints health_endpoints;

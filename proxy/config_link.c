@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The link pass: every name finds what it names, every target becomes a cluster. */
+#include "base/assert.h"
 #include "conf/suggest.h"
 #include "proxy/config_load.h"
 #include "proxy/config_names.h"
@@ -25,8 +26,10 @@ static void collect_route_nodes(struct cyc_config_load *load)
         list != NULL && list->kind == CYC_NODE_LIST ? list->children : list;
 
     load->route_nodes = cyc_arena_alloc(load->bind.scratch, (count + 1) * sizeof(node));
-    for (uint32_t i = 0; i < count; i++, node = node->next)
+    for (uint32_t i = 0; i < count; i++, node = node->next) {
+        cyc_assert(node != NULL); /* binding made one route for each */
         load->route_nodes[i] = node;
+    }
     load->route_nodes[count] = NULL;
 }
 

@@ -128,10 +128,11 @@ static void add_implicit_listener(struct cyc_config_load *load)
     struct cyc_config *config = &load->config;
     struct cyc_listener_conf *listener = cyc_arena_zalloc(load->bind.arena, sizeof(*listener));
 
+    if (config->server.port == 0)
+        config->server.port = SERVER_PORT;
     cyc_conf_set_defaults(&load->bind, &cyc_listener_section, listener);
     listener->name = CYC_SPAN("default");
-    listener->address = join_address(load, config->server.host,
-                                     config->server.port != 0 ? config->server.port : SERVER_PORT);
+    listener->address = join_address(load, config->server.host, config->server.port);
     listener->mark = load->root->mark;
     config->listeners = listener;
     config->listener_count = 1;
@@ -202,12 +203,10 @@ static void check_addresses(struct cyc_config_load *load)
 void cyc_config_finish_listeners(struct cyc_config_load *load)
 {
     struct cyc_config *config = &load->config;
-    struct cyc_span host;
 
     if (config->listener_count == 0)
         add_implicit_listener(load);
     else
         apply_server_port(load);
     check_addresses(load);
-    config->server.port = address_port(config->listeners[0].address, &host);
 }

@@ -153,7 +153,7 @@ static const struct cyc_conf_row respond_rows[] = {
     {"status", CYC_CONF_U32, AT(respond_status), NULL, "200", "599", .doc = "Status code.",
      .is_required = true},
     {"body", CYC_CONF_TEXT, AT(respond_body), NULL, NULL, NULL, .doc = "Sent as it is.",
-     .shown = ""},
+     .shown = "no body"},
     {"content_type", CYC_CONF_TEXT, AT(respond_content_type), NULL, NULL, NULL,
      .doc = "Of the body.", .shown = "text/plain; charset=utf-8"},
     {0},
@@ -171,7 +171,7 @@ static const struct cyc_conf_row route_rows[] = {
      .doc = "In metrics and logs. Each has its own.", .check = cyc_conf_check_name, .type = "name",
      .shown = "route-N"},
     {"listener", CYC_CONF_TEXTS, AT(listeners), NULL, NULL, NULL,
-     .doc = "Only requests that came in there.", .count_offset = AT(listener_count),
+     .doc = "Only requests that came in there.", .count_offset = AT(listener_count), .type = "name",
      .shown = "all"},
     {"host", CYC_CONF_TEXTS, AT(hosts), NULL, NULL, NULL,
      .doc = "`example.com`, `*.example.com` or `*`.", .count_offset = AT(host_count),
@@ -201,6 +201,8 @@ static void route_prepare(struct cyc_conf_bind *bind, const struct cyc_node *nod
     bool has_respond = cyc_node_find(node, "respond") != NULL;
 
     route->features = load->config.defaults;
+    if (has_respond)
+        route->respond_content_type = CYC_SPAN("text/plain; charset=utf-8");
     route->action = has_respond && !has_to ? CYC_ROUTE_RESPOND : CYC_ROUTE_TO;
     if (node->kind != CYC_NODE_MAP || has_other)
         return;

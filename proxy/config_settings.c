@@ -25,7 +25,7 @@ static bool check_ip(struct cyc_arena *arena, struct cyc_span *text,
 }
 
 static const struct cyc_conf_row server_rows[] = {
-    {"port", CYC_CONF_U32, SERVER(port), NULL, "1", "65535",
+    {"port", CYC_CONF_U32, SERVER(port), NULL, "0", "65535",
      .doc = "Port of the implicit listener. With exactly one listener in `listeners` it overrides "
             "that "
             "one's port; with more it is an error.",

@@ -39,9 +39,9 @@ static uint64_t quota_cpus(void)
     struct cyc_span line = file_line("/sys/fs/cgroup/cpu.max", text, sizeof(text));
     size_t space = cyc_span_find_char(line, ' ', 0);
 
-    bool has_quota = cyc_span_parse_u64(cyc_span_slice(line, 0, space), UINT64_MAX, &quota_us) &&
-                     cyc_span_parse_u64(cyc_span_slice(line, space + 1, line.len), UINT64_MAX,
-                                        &period_us);
+    bool has_quota =
+        cyc_span_parse_u64(cyc_span_slice(line, 0, space), UINT64_MAX, &quota_us) &&
+        cyc_span_parse_u64(cyc_span_slice(line, space + 1, line.len), UINT64_MAX, &period_us);
     if (!has_quota)
         has_quota = file_number("/sys/fs/cgroup/cpu/cpu.cfs_quota_us", &quota_us) &&
                     file_number("/sys/fs/cgroup/cpu/cpu.cfs_period_us", &period_us);

@@ -5,8 +5,8 @@
 
 #include <stdint.h>
 
-/** The affinity mask's CPUs, capped by the cgroup's cpu.max (v2) or cfs quota (v1), rounded up; 1 or
- *  more. */
+/** The affinity mask's CPUs, capped by the cgroup's cpu.max (v2) or cfs quota (v1), rounded up; 1
+ * or more. */
 uint32_t cyc_cpu_count_allowed(void);
 /** memory.max of the cgroup, in bytes; 0: no limit. */
 uint64_t cyc_memory_limit_bytes(void);

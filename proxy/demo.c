@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The built-in demo service: what a first `curl` and the tests talk to when there is no application.
+ * The built-in demo service: what a first `curl` and the tests talk to when there is no
+ * application.
  *
  *   /status/503   that status           /delay/250      answers after 250 ms
  *   /bytes/1048576  so many bytes       /stream/10      ten lines, one every 100 ms
@@ -20,8 +21,8 @@
 struct demo {
     struct cyc_stream *stream;
     struct cyc_timer timer;
-    uint64_t left;   /* bytes or lines still to say */
-    uint32_t holds;  /* enum cyc_hold */
+    uint64_t left;  /* bytes or lines still to say */
+    uint32_t holds; /* enum cyc_hold */
     bool is_echo, is_lines, is_bytes;
 };
 
@@ -45,7 +46,8 @@ static void say(struct cyc_stream *stream, uint32_t status, struct cyc_buf *body
                       body);
 }
 
-static void line(struct cyc_buf *body, struct cyc_span a, struct cyc_span between, struct cyc_span b)
+static void line(struct cyc_buf *body, struct cyc_span a, struct cyc_span between,
+                 struct cyc_span b)
 {
     cyc_buf_append(body, a);
     cyc_buf_append(body, between);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The clocks of a client connection. One timer serves them all: when it fires it looks at what the
- * connection waits for and since when (`wait_ns`), and either ends it or sleeps until that wait would
- * be over.
+ * connection waits for and since when (`wait_ns`), and either ends it or sleeps until that wait
+ * would be over.
  *
  *   waits for         since                     limit                        ends with
  *   first/next head   last answer, or accept    timeouts.idle                close
@@ -22,8 +22,12 @@
 
 /* An answer is buffered up to here before the upstream is held (security.md: 64 KiB per stream). */
 #define OUT_BYTES_HIGH (256 * 1024)
-/* A tunnel with no byte in either direction for so long is over; WebSocket pings come far more often. */
+/* A tunnel with no byte in either direction for so long is over; WebSocket pings come far more
+ * often. */
 #define TUNNEL_IDLE_MS (60 * 60 * 1000)
+/* A head that trickles: so long in any case, then as long as its bytes come at this rate. */
+#define HEAD_GRACE_MS 2000
+#define HEAD_BYTES_PER_S_MIN 500
 /* Bytes of an answer that a closing connection may still take its time for. */
 #define LINGER_MS 5000
 
@@ -57,7 +61,15 @@ struct cyc_codec_limits cyc_downstream_limits(const struct cyc_listener_spec *sp
 
 /* ---- what it waits for ----------------------------------------------------------------------- */
 
-enum wait_kind { WAIT_NOTHING, WAIT_IDLE, WAIT_HEAD, WAIT_BODY, WAIT_WRITE, WAIT_TUNNEL, WAIT_LINGER };
+enum wait_kind {
+    WAIT_NOTHING,
+    WAIT_IDLE,
+    WAIT_HEAD,
+    WAIT_BODY,
+    WAIT_WRITE,
+    WAIT_TUNNEL,
+    WAIT_LINGER
+};
 
 static enum wait_kind wait_kind(struct cyc_downstream *d)
 {
@@ -80,13 +92,15 @@ static enum wait_kind wait_kind(struct cyc_downstream *d)
 
 static uint32_t wait_limit_ms(struct cyc_downstream *d, enum wait_kind kind)
 {
-    const struct cyc_listener_conf *conf = cyc_listener_spec(d->listener)->conf;
+    const struct cyc_listener_conf *conf = d->listener->spec->conf;
 
     switch (kind) {
     case WAIT_IDLE: /* who connects and says nothing has no more time than who says it slowly */
         return d->request_count > 0 ? conf->idle_timeout_ms : conf->header_timeout_ms;
-    case WAIT_HEAD:
-        return conf->header_timeout_ms;
+    case WAIT_HEAD: {
+        uint32_t paid_ms = HEAD_GRACE_MS + d->head_bytes * 1000 / HEAD_BYTES_PER_S_MIN;
+        return paid_ms < conf->header_timeout_ms ? paid_ms : conf->header_timeout_ms;
+    }
     case WAIT_BODY:
         return conf->body_idle_timeout_ms;
     case WAIT_WRITE:
@@ -142,25 +156,32 @@ static void timer_fire(struct cyc_timer *timer)
     cyc_timer_set(io->wheel, timer, limit_ms - waited_ms);
 }
 
-/** A new wait begins now. (Moving an armed timer later is one store: net/timer.h.) */
+/** A new wait begins now. (Moving an armed timer later is one store: net/timer.h.) Waiting for
+ * bytes to leave turns into being idle without a call here, so the timer looks no later than that
+ * allows. */
 static void wait_begin(struct cyc_downstream *d)
 {
     struct cyc_io *io = d->conn.io;
+    uint32_t idle_ms = d->listener->spec->conf->idle_timeout_ms;
+    uint32_t limit_ms = wait_limit_ms(d, wait_kind(d));
 
     d->wait_ns = io->clock.now_ns;
-    cyc_timer_set(io->wheel, &d->timer, wait_limit_ms(d, wait_kind(d)));
+    cyc_timer_set(io->wheel, &d->timer, limit_ms < idle_ms ? limit_ms : idle_ms);
 }
 
-/* ---- the connection's events ------------------------------------------------------------------ */
+/* ---- the connection's events ------------------------------------------------------------------
+ */
 
 static void downstream_on_read(struct cyc_conn *conn, struct cyc_buf *in)
 {
     struct cyc_downstream *d = cyc_container_of(conn, struct cyc_downstream, conn);
     struct cyc_codec *codec = codec_of(d);
     bool was_head_begun = codec->is_head_begun;
+    uint32_t head_bytes = (was_head_begun ? d->head_bytes : 0) + (uint32_t)in->bytes;
 
     codec->wants_feed = false;
     codec->vt->feed(codec, in);
+    d->head_bytes = head_bytes;
     if (!was_head_begun || !codec->is_head_begun)
         wait_begin(d); /* a head that trickles keeps the time of its first byte */
 }
@@ -170,8 +191,8 @@ static void downstream_on_eof(struct cyc_conn *conn)
     struct cyc_downstream *d = cyc_container_of(conn, struct cyc_downstream, conn);
     struct cyc_codec *codec = codec_of(d);
 
-    /* A tunnel may half-close. Anybody else who stops sending before the answer is there has, in all
-     * likelihood, gone: the service is told, as nginx and Envoy do. */
+    /* A tunnel may half-close. Anybody else who stops sending before the answer is there has, in
+     * all likelihood, gone: the service is told, as nginx and Envoy do. */
     if (d->is_tunnel && !d->is_closing)
         codec->vt->feed_end(codec);
     else
@@ -207,7 +228,7 @@ static void downstream_on_closed(struct cyc_conn *conn)
     cyc_list_remove(&d->wish_link);
     cyc_slab_put(&worker->downstream_slab, d);
     cyc_stat_sub(worker->stats, worker->slots->connections_active, 1);
-    cyc_listener_connection_closed(listener);
+    listener->on_connection_closed(listener);
 }
 
 static const struct cyc_conn_vt downstream_vt = {
@@ -218,11 +239,12 @@ static const struct cyc_conn_vt downstream_vt = {
     .on_closed = downstream_on_closed,
 };
 
-/* ---- its life --------------------------------------------------------------------------------- */
+/* ---- its life ---------------------------------------------------------------------------------
+ */
 
 static void peer_note(struct cyc_downstream *d)
 {
-    const struct cyc_listener_conf *conf = cyc_listener_spec(d->listener)->conf;
+    const struct cyc_listener_conf *conf = d->listener->spec->conf;
     char text[CYC_ADDR_TEXT_BYTES_MAX];
     uint8_t ip[16];
 
@@ -245,7 +267,7 @@ bool cyc_downstream_open(struct cyc_listener *listener, int fd)
         cyc_stat_add(worker->stats, worker->slots->connections_refused, 1);
         return false;
     }
-    struct cyc_codec_limits limits = cyc_downstream_limits(cyc_listener_spec(listener));
+    struct cyc_codec_limits limits = cyc_downstream_limits(listener->spec);
     limits.date = &worker->date;
     cyc_conn_init(&d->conn, &downstream_vt, worker->io, &worker->flush, fd);
     cyc_h1_init(&d->h1, CYC_ROLE_SERVER, &cyc_stream_events, &d->conn.out, &worker->io->clock,
@@ -255,13 +277,12 @@ bool cyc_downstream_open(struct cyc_listener *listener, int fd)
     d->stream = NULL;
     d->open_ns = d->wait_ns = worker->io->clock.now_ns;
     d->is_closing = d->is_tunnel = false;
-    d->request_count = 0;
+    d->request_count = d->head_bytes = 0;
     cyc_timer_init(&d->timer, timer_fire);
     cyc_list_add_back(&worker->downstreams, &d->link);
     cyc_list_init(&d->wish_link);
     peer_note(d);
-    cyc_timer_set(worker->io->wheel, &d->timer,
-                  cyc_listener_spec(listener)->conf->header_timeout_ms);
+    cyc_timer_set(worker->io->wheel, &d->timer, listener->spec->conf->header_timeout_ms);
     cyc_conn_resume(&d->conn);
     cyc_stat_add(worker->stats, worker->slots->connections_active, 1);
     cyc_stat_add(worker->stats, worker->slots->connections_total, 1);
@@ -281,8 +302,8 @@ void cyc_downstream_abort(struct cyc_downstream *d, enum cyc_fail why)
     cyc_conn_close(&d->conn);
 }
 
-/** Everything was answered, or nothing more can be: bytes still queued go out first, unless the answer
- *  was cut and must not look complete. */
+/** Everything was answered, or nothing more can be: bytes still queued go out first, unless the
+ * answer was cut and must not look complete. */
 static void downstream_close(struct cyc_downstream *d)
 {
     if (d->is_closing)

@@ -24,8 +24,9 @@ struct cyc_downstream {
     struct cyc_addr peer;
     char client_ip[CYC_CLIENT_IP_BYTES_MAX];
     uint8_t client_ip_len;
-    bool is_trusted, is_closing, is_tunnel, is_out_waiting;
+    bool is_trusted, is_closing, is_tunnel;
     uint32_t request_count;
+    uint32_t head_bytes; /* arrived of the head that is not complete */
 };
 
 /** What a codec of that listener may take; NULL: the defaults, for the upstream side. */

@@ -4,8 +4,8 @@
  *
  *   nothing of it reached a service (connecting failed)          any request, while tries are left
  *   the connection had been used before and died unanswered      idempotent ones, once
- *   a service died after it may have acted on the request        idempotent ones, if retry.on has reset
- *   a byte of the answer came                                    never
+ *   a service died after it may have acted on the request        idempotent ones, if retry.on has
+ * reset a byte of the answer came                                    never
  *
  * Body that has left must be there again: what was sent is kept (by reference) up to
  * REPLAY_BYTES_MAX; a longer body gives up the right to a replay, not the request.
@@ -31,8 +31,13 @@ static void attempt_start(struct cyc_stream *stream, const struct cyc_endpoint *
     exchange->attempt_count++;
     exchange->cluster_name = cyc_cluster_name(cluster);
     exchange->upstream_ns = stream->worker->io->clock.now_ns;
-    cyc_attempt_start(&stream->attempt, cluster, &stream->arena, exchange->req,
-                      stream->is_head_end, stream->route->first_byte_timeout_ms, avoid);
+    cyc_attempt_start(
+        &stream->attempt, cluster,
+        &(struct cyc_attempt_request){.arena = &stream->arena,
+                                      .head = exchange->req,
+                                      .is_end = stream->is_head_end,
+                                      .first_byte_ms = stream->route->first_byte_timeout_ms,
+                                      .avoid = avoid});
 }
 
 /** The endpoint outlives the attempt, but perhaps not the log line: keep its name. */
@@ -42,7 +47,8 @@ static void endpoint_note(struct cyc_stream *stream)
     stream->exchange.endpoint = cyc_arena_copy(&stream->arena, text);
 }
 
-/* ---- request ------------------------------------------------------------------------------------ */
+/* ---- request ------------------------------------------------------------------------------------
+ */
 
 static void forward_start(struct cyc_stream *stream, struct cyc_msg *req, bool is_end)
 {
@@ -73,8 +79,8 @@ static void pending_send(struct cyc_stream *stream)
     if (stream->pending.bytes == 0 && !is_end)
         return;
     replay_keep(stream, &stream->pending);
-    bool has_room = cyc_attempt_send_body(&stream->attempt, &stream->pending, is_end,
-                                          stream->pending_trailers);
+    bool has_room =
+        cyc_attempt_send_body(&stream->attempt, &stream->pending, is_end, stream->pending_trailers);
     cyc_stream_hold_client(stream, CYC_HOLD_FAR_SIDE, !has_room && !is_end);
 }
 
@@ -102,7 +108,8 @@ static void forward_hold(struct cyc_stream *stream, uint32_t reasons, bool is_he
         cyc_attempt_release(&stream->attempt, reasons);
 }
 
-/** Not an attempt whose answer is complete: it is about to end well, and its connection to be reused. */
+/** Not an attempt whose answer is complete: it is about to end well, and its connection to be
+ * reused. */
 static void forward_abort(struct cyc_stream *stream)
 {
     if (stream->is_source_ended)
@@ -119,7 +126,8 @@ const struct cyc_stream_source cyc_forward_source = {
     .abort = forward_abort,
 };
 
-/* ---- answer ------------------------------------------------------------------------------------- */
+/* ---- answer -------------------------------------------------------------------------------------
+ */
 
 static void forward_on_ready(struct cyc_attempt *attempt)
 {

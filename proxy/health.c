@@ -14,12 +14,15 @@ static bool flag(const uint32_t *where)
     return __atomic_load_n(where, __ATOMIC_RELAXED) != 0;
 }
 
-uint32_t cyc_health_answer(const struct cyc_shared *shared, struct cyc_span path,
-                           uint64_t wall_ns, struct cyc_buf *body)
+uint32_t cyc_health_answer(const struct cyc_shared *shared, struct cyc_span path, uint64_t wall_ns,
+                           struct cyc_buf *body)
 {
     bool is_draining = flag(&shared->is_draining), is_stuck = flag(&shared->is_stuck);
     bool is_ready = flag(&shared->is_ready) && !is_draining;
-    const char *state = is_stuck ? "stuck" : is_draining ? "draining" : is_ready ? "ready" : "starting";
+    const char *state = is_stuck      ? "stuck"
+                        : is_draining ? "draining"
+                        : is_ready    ? "ready"
+                                      : "starting";
     char text[512];
     int len;
 

@@ -82,9 +82,15 @@ static void listener_on_accept(struct cyc_op *op, int result)
         cyc_io_cancel(listener->worker->io, &listener->accept);
 }
 
-const struct cyc_listener_spec *cyc_listener_spec(const struct cyc_listener *listener)
+static void connection_closed(struct cyc_listener *listener)
 {
-    return &listener->view->snapshot->listeners[listener->spec_index];
+    cyc_assert(listener->connection_count > 0);
+
+    listener->connection_count--;
+    if (listener->is_removed)
+        listener_leave(listener);
+    else
+        accept_start(listener);
 }
 
 struct cyc_listener *cyc_listener_open(struct cyc_worker *worker, struct cyc_view *view,
@@ -95,6 +101,7 @@ struct cyc_listener *cyc_listener_open(struct cyc_worker *worker, struct cyc_vie
 
     listener->worker = worker;
     listener->fd = fd;
+    listener->on_connection_closed = connection_closed;
     listener->addr = view->snapshot->listeners[spec_index].addr;
     cyc_timer_init(&listener->retry, retry_fire);
     cyc_list_add_back(&worker->listeners, &listener->link);
@@ -105,8 +112,8 @@ struct cyc_listener *cyc_listener_open(struct cyc_worker *worker, struct cyc_vie
 void cyc_listener_adopt(struct cyc_listener *listener, struct cyc_view *view, uint32_t spec_index)
 {
     listener->view = view;
-    listener->spec_index = spec_index;
-    listener->connection_count_max = cyc_listener_spec(listener)->connection_count_max;
+    listener->spec = &view->snapshot->listeners[spec_index];
+    listener->connection_count_max = listener->spec->connection_count_max;
     accept_start(listener);
 }
 
@@ -124,15 +131,4 @@ void cyc_listener_close(struct cyc_listener *listener)
     cyc_io_cancel(listener->worker->io, &listener->accept);
     if (listener->accept.kind == CYC_OP_IDLE)
         cyc_timer_set(listener->worker->io->wheel, &listener->retry, 0);
-}
-
-void cyc_listener_connection_closed(struct cyc_listener *listener)
-{
-    cyc_assert(listener->connection_count > 0);
-
-    listener->connection_count--;
-    if (listener->is_removed)
-        listener_leave(listener);
-    else
-        accept_start(listener);
 }

@@ -4,7 +4,7 @@
 #define CYC_PROXY_LISTENER_H
 
 #include "net/io.h"
-#include "proxy/worker.h"
+#include "proxy/view.h"
 
 struct cyc_listener {
     struct cyc_worker *worker;
@@ -12,9 +12,10 @@ struct cyc_listener {
     struct cyc_addr addr;
     struct cyc_timer retry; /* after running out of descriptors */
     struct cyc_list link;
-    struct cyc_view *view; /* whose spec holds; pinned only once `is_removed` */
-    uint32_t spec_index;
+    struct cyc_view *view;                /* whose spec holds; pinned only once `is_removed` */
+    const struct cyc_listener_spec *spec; /* in that view's snapshot */
     uint32_t connection_count, connection_count_max;
+    void (*on_connection_closed)(struct cyc_listener *listener);
     int fd;
     bool is_removed; /* no configuration names it any more, or the worker is closing */
 };
@@ -27,8 +28,5 @@ void cyc_listener_adopt(struct cyc_listener *listener, struct cyc_view *view, ui
 /** Accepts what is already in the backlog, then no more; connections are drained. Frees itself when
  *  the last has gone. Idempotent. */
 void cyc_listener_close(struct cyc_listener *listener);
-const struct cyc_listener_spec *cyc_listener_spec(const struct cyc_listener *listener);
-/** A connection has ended. */
-void cyc_listener_connection_closed(struct cyc_listener *listener);
 
 #endif

@@ -12,8 +12,8 @@ static void answer_health(struct cyc_stream *stream, struct cyc_buf *body)
     struct cyc_exchange *exchange = &stream->exchange;
     uint32_t status = cyc_health_answer(stream->worker->shared, exchange->req->path,
                                         exchange->env->clock->wall_ns, body);
-    struct cyc_msg *res = cyc_reply_head(exchange, status, CYC_SPAN("application/json"),
-                                         body->bytes);
+    struct cyc_msg *res =
+        cyc_reply_head(exchange, status, CYC_SPAN("application/json"), body->bytes);
     cyc_stream_answer(stream, res, body);
 }
 

@@ -2,9 +2,9 @@
 /*
  * How the control thread and the workers talk: whole objects, handed over.
  *
- * A letter is allocated by its sender, run once by the receiver, and comes back to the sender's mailbox
- * to be run there again (usually to free it): no thread ever frees another's memory. Posting is one
- * compare-and-swap; looking into an empty box is one load.
+ * A letter is allocated by its sender, run once by the receiver, and comes back to the sender's
+ * mailbox to be run there again (usually to free it): no thread ever frees another's memory.
+ * Posting is one compare-and-swap; looking into an empty box is one load.
  */
 #ifndef CYC_PROXY_MAILBOX_H
 #define CYC_PROXY_MAILBOX_H

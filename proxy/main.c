@@ -17,7 +17,8 @@ extern char **environ;
 
 static const char usage_text[] =
     "usage: cyclone [run] [--config FILE]    start the gateway (without a file: demo mode)\n"
-    "       cyclone check [FILE]             check a configuration; exit status 78 when it has errors\n"
+    "       cyclone check [FILE]             check a configuration; exit status 78 when it has "
+    "errors\n"
     "       cyclone schema [--json|--markdown|--env]\n"
     "                                        what a configuration may say\n"
     "       cyclone health [--config FILE]   ask a running gateway how it is; exit status 0 or 1\n"
@@ -37,27 +38,25 @@ static int say_version(void)
 }
 
 /** The first thing somebody sees who starts Cyclone with nothing. */
-static void say_demo(const struct cyc_master *master)
+static void say_demo(const struct cyc_master *master, const struct cyc_admin *admin)
 {
-    const struct cyc_config *config = master->current->config;
-    char traffic[CYC_ADDR_TEXT_BYTES_MAX], *colon;
+    char traffic[CYC_ADDR_TEXT_BYTES_MAX], metrics[CYC_ADDR_TEXT_BYTES_MAX], *colon;
     size_t len = cyc_addr_format(&master->listeners[0].actual, traffic);
-    struct cyc_span admin = config->admin.address_count > 0 ? config->admin.addresses[0]
-                                                            : CYC_SPAN("127.0.0.1:9090");
+    size_t metrics_len = cyc_admin_format_address(admin, metrics);
 
     traffic[len < sizeof(traffic) ? len : sizeof(traffic) - 1] = '\0';
     colon = strrchr(traffic, ':');
     const char *port = colon != NULL ? colon + 1 : "8080";
-    printf("cyclone %s: no configuration found, so this is demo mode: traffic on port %s goes to a\n"
-           "built-in service that says what it received. I/O engine: %s. Try\n\n"
-           "    curl -i http://localhost:%s/hello\n"
-           "    curl -i http://localhost:%s/status/503\n"
-           "    curl http://%.*s/metrics\n\n"
-           "To put it in front of a service on port 3000, write  upstream: 127.0.0.1:3000\n"
-           "into cyclone.yaml and start  cyclone --config cyclone.yaml\n\n",
-           CYC_VERSION, port,
-           master->shared.io_choice.backend == CYC_IO_URING ? "io_uring" : "epoll", port, port,
-           (int)admin.len, admin.ptr);
+    printf(
+        "cyclone %s: no configuration found, so this is demo mode: traffic on port %s goes to a\n"
+        "built-in service that says what it received. I/O engine: %s. Try\n\n"
+        "    curl -i http://localhost:%s/hello\n"
+        "    curl -i http://localhost:%s/status/503\n"
+        "    curl http://%.*s/metrics\n\n"
+        "To put it in front of a service on port 3000, write  upstream: 127.0.0.1:3000\n"
+        "into cyclone.yaml and start  cyclone --config cyclone.yaml\n\n",
+        CYC_VERSION, port, master->shared.io_choice.backend == CYC_IO_URING ? "io_uring" : "epoll",
+        port, port, (int)metrics_len, metrics);
     fflush(stdout);
 }
 
@@ -72,15 +71,18 @@ static int run(const char *config_path)
                                            });
     if (status != 0)
         return status;
-    if (!cyc_admin_start(&master, &admin))
-        return EXIT_FAILURE;
-    if (config_path == NULL)
-        say_demo(&master);
+    bool is_admin_up = cyc_admin_start(&master, &admin);
+    if (!is_admin_up) { /* asked twice, it ends at once */
+        cyc_master_drain(&master, false);
+        cyc_master_drain(&master, false);
+    } else if (config_path == NULL) {
+        say_demo(&master, admin);
+    }
     status = cyc_master_loop(&master);
     cyc_admin_stop(admin);
     bool has_timed_out = master.has_timed_out;
     cyc_master_fini(&master);
-    return has_timed_out ? EXIT_FAILURE : status;
+    return has_timed_out || !is_admin_up ? EXIT_FAILURE : status;
 }
 
 int main(int argc, char **argv)

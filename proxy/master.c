@@ -18,7 +18,8 @@
 #define WORKER_WAIT_NS (2 * CYC_NS_PER_S)
 #define MASTER_WAIT_NS CYC_NS_PER_S
 
-/* ---- workers ---------------------------------------------------------------------------------- */
+/* ---- workers ----------------------------------------------------------------------------------
+ */
 
 static void master_wake(void *owner)
 {
@@ -93,8 +94,7 @@ static bool worker_launch(struct cyc_master *master, uint32_t index)
     sem_wait(&thread->started);
     if (thread->error == 0)
         return true;
-    fprintf(stderr, "cyclone: worker %u has no I/O engine: %s\n", index,
-            strerror(-thread->error));
+    fprintf(stderr, "cyclone: worker %u has no I/O engine: %s\n", index, strerror(-thread->error));
     return false;
 }
 
@@ -125,7 +125,8 @@ static bool workers_are_done(const struct cyc_master *master)
     return true;
 }
 
-/* ---- shutting down ----------------------------------------------------------------------------- */
+/* ---- shutting down -----------------------------------------------------------------------------
+ */
 
 /** Tells one worker to move on. Comes back to be freed. */
 struct phase_letter {
@@ -157,8 +158,7 @@ static void phase_begin(struct cyc_master *master, enum cyc_worker_phase phase)
         return;
     master->phase = phase;
     for (uint32_t i = 0; i < master->worker_count; i++) {
-        struct phase_letter *letter =
-            cyc_mem_zalloc(&master->mem, CYC_MEM_OTHER, sizeof(*letter));
+        struct phase_letter *letter = cyc_mem_zalloc(&master->mem, CYC_MEM_OTHER, sizeof(*letter));
         letter->letter.run = phase_letter_run;
         letter->phase = phase;
         cyc_worker_post(&master->threads[i].worker, &letter->letter);
@@ -198,7 +198,8 @@ void cyc_master_drain(struct cyc_master *master, bool is_delayed)
     cyc_timer_set(master->io->wheel, &master->drain_timer, delay_ms);
 }
 
-/* ---- signals and the clock --------------------------------------------------------------------- */
+/* ---- signals and the clock ---------------------------------------------------------------------
+ */
 
 static void signals_mask(sigset_t *set)
 {
@@ -274,7 +275,8 @@ static bool signals_start(struct cyc_master *master)
     return true;
 }
 
-/* ---- life --------------------------------------------------------------------------------------- */
+/* ---- life ---------------------------------------------------------------------------------------
+ */
 
 static void signals_block(void)
 {
@@ -362,7 +364,6 @@ int cyc_master_start(struct cyc_master *master, const struct cyc_master_options 
     master->discover = cyc_discover_create(master);
     if (!workers_launch(master) || !cyc_master_publish(master, master->current, stderr))
         return EXIT_FAILURE;
-    __atomic_store_n(&master->shared.is_ready, 1, __ATOMIC_RELAXED);
     cyc_event(&master->log, CYC_EVENT_IO_BACKEND, "%s: %s (%s)",
               master->shared.io_choice.backend == CYC_IO_URING ? "io_uring" : "epoll",
               master->shared.io_choice.reason, master->shared.io_choice.features);
@@ -386,6 +387,8 @@ static void letters_run(struct cyc_master *master)
 int cyc_master_loop(struct cyc_master *master)
 {
     while (!workers_are_done(master)) {
+        if (CYC_UNLIKELY(master->shared.is_ready == 0) && cyc_discover_is_settled(master->discover))
+            __atomic_store_n(&master->shared.is_ready, 1, __ATOMIC_RELAXED);
         if (cyc_io_turn(master->io, MASTER_WAIT_NS) < 0)
             return EXIT_FAILURE;
         letters_run(master);

@@ -2,8 +2,8 @@
 /*
  * The control thread: configuration, signals, workers' lives. Nothing of a request passes here.
  *
- * It has an I/O engine of its own (always libuv's), on which the admin listener, DNS and signals live.
- * Workers are reached by letters only.
+ * It has an I/O engine of its own (always libuv's), on which the admin listener, DNS and signals
+ * live. Workers are reached by letters only.
  */
 #ifndef CYC_PROXY_MASTER_H
 #define CYC_PROXY_MASTER_H
@@ -30,14 +30,16 @@ struct cyc_worker_thread {
     struct cyc_master *master;
     struct cyc_log_ring *ring;
     pthread_t thread;
-    sem_t started; /* posted when the engine runs, or could not be made */
-    int error;     /* negative errno: no engine */
+    sem_t started;    /* posted when the engine runs, or could not be made */
+    int error;        /* negative errno: no engine */
     uint32_t is_done; /* atomic: the worker has left its loop */
 };
 
 /** A listening address, open for every worker. */
 struct cyc_open_listener {
-    struct cyc_addr wanted; /* as configured: port 0 is any */
+    struct cyc_addr wanted; /* as configured; port 0: any, and then `name` tells them apart */
+    char name[64];
+    uint32_t name_len;
     struct cyc_addr actual;
     bool is_used; /* by the configuration being loaded */
     bool is_new;  /* opened for it */
@@ -82,8 +84,8 @@ struct cyc_master {
 
 /** What to run, from the command line. */
 struct cyc_master_options {
-    const char *config_path;              /* NULL: the embedded demo */
-    const char *const *environment;       /* as environ */
+    const char *config_path;        /* NULL: the embedded demo */
+    const char *const *environment; /* as environ */
 };
 
 /**
@@ -95,8 +97,8 @@ int cyc_master_start(struct cyc_master *master, const struct cyc_master_options 
 int cyc_master_loop(struct cyc_master *master);
 void cyc_master_fini(struct cyc_master *master);
 
-/** Loads the configuration file again. @return false when nothing changed because of errors; they are
- *  logged, and rendered into `ret_report` (in `arena`) when that is not NULL */
+/** Loads the configuration file again. @return false when nothing changed because of errors; they
+ * are logged, and rendered into `ret_report` (in `arena`) when that is not NULL */
 bool cyc_master_reload(struct cyc_master *master, struct cyc_arena *arena,
                        struct cyc_span *ret_report);
 /** Begins to shut down. @param is_delayed  keep accepting for server.drain_delay first */

@@ -10,7 +10,8 @@
 
 /* proxy/reload.c */
 
-/** Loads the first configuration into master->current. @return 0 or an exit status; errors on stderr */
+/** Loads the first configuration into master->current. @return 0 or an exit status; errors on
+ * stderr */
 int cyc_master_first_config(struct cyc_master *master);
 /** Opens what listeners are new and sends every worker its view. Takes the snapshot in any case.
  *  @param errors  where a listener that cannot be opened is reported; NULL: to the log

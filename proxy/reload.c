@@ -4,8 +4,8 @@
  *
  *   read -> load (all errors at once) -> compile -> open new listeners -> a view to every worker
  *
- * Until the views are posted nothing has changed, so any failure before that changes nothing. The old
- * snapshot is freed when every worker has sent its view of it back.
+ * Until the views are posted nothing has changed, so any failure before that changes nothing. The
+ * old snapshot is freed when every worker has sent its view of it back.
  */
 #include "proxy/master_internal.h"
 
@@ -13,6 +13,7 @@
 #include "conf/load.h"
 #include "net/sock.h"
 #include "proxy/discover.h"
+#include "proxy/view.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -20,7 +21,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* ---- loading ----------------------------------------------------------------------------------- */
+/* ---- loading -----------------------------------------------------------------------------------
+ */
 
 static void snapshot_free(struct cyc_master *master, struct cyc_snapshot *snapshot)
 {
@@ -101,14 +103,35 @@ int cyc_master_first_config(struct cyc_master *master)
     return 0;
 }
 
-/* ---- listeners ---------------------------------------------------------------------------------- */
+/* ---- listeners ----------------------------------------------------------------------------------
+ */
 
-static struct cyc_open_listener *open_find(struct cyc_master *master, const struct cyc_addr *addr)
+static bool is_same_listener(const struct cyc_open_listener *open,
+                             const struct cyc_listener_spec *spec)
+{
+    bool is_any_port = cyc_addr_port(&spec->addr) == 0 && !cyc_addr_is_unix(&spec->addr);
+
+    return cyc_addr_equal(&open->wanted, &spec->addr) &&
+           (!is_any_port ||
+            cyc_span_equal(cyc_span_of(open->name, open->name_len), spec->conf->name));
+}
+
+static struct cyc_open_listener *open_find(struct cyc_master *master,
+                                           const struct cyc_listener_spec *spec)
 {
     for (uint32_t i = 0; i < master->listener_count; i++)
-        if (cyc_addr_equal(&master->listeners[i].wanted, addr))
+        if (is_same_listener(&master->listeners[i], spec))
             return &master->listeners[i];
     return NULL;
+}
+
+static void open_name(struct cyc_open_listener *open, const struct cyc_listener_spec *spec)
+{
+    struct cyc_span name = cyc_span_slice(spec->conf->name, 0, sizeof(open->name));
+
+    open->wanted = spec->addr;
+    open->name_len = (uint32_t)name.len;
+    memcpy(open->name, name.ptr, name.len);
 }
 
 static struct cyc_sock_options sock_options(const struct cyc_network_conf *network)
@@ -170,14 +193,17 @@ static bool listeners_open(struct cyc_master *master, struct cyc_snapshot *snaps
 
     for (uint32_t i = 0; i < snapshot->listener_count; i++) {
         struct cyc_listener_spec *spec = &snapshot->listeners[i];
-        struct cyc_open_listener *open = open_find(master, &spec->addr);
+        struct cyc_open_listener *open = open_find(master, spec);
         if (open != NULL) {
             open->is_used = true;
             continue;
         }
-        cyc_assert(master->listener_count < CYC_LISTENER_COUNT_MAX);
+        if (master->listener_count == CYC_LISTENER_COUNT_MAX) {
+            listener_report(master, spec, -ENOBUFS, errors);
+            return false;
+        }
         open = &master->listeners[master->listener_count];
-        open->wanted = spec->addr;
+        open_name(open, spec);
         int error = listener_open_all(master, &spec->addr, &options, &open->actual, fds);
         if (error < 0) {
             listener_report(master, spec, error, errors);
@@ -209,7 +235,7 @@ static void listeners_settle(struct cyc_master *master, bool is_ok)
 static void listeners_log(struct cyc_master *master, const struct cyc_snapshot *snapshot)
 {
     for (uint32_t i = 0; i < snapshot->listener_count; i++) {
-        const struct cyc_open_listener *open = open_find(master, &snapshot->listeners[i].addr);
+        const struct cyc_open_listener *open = open_find(master, &snapshot->listeners[i]);
         struct cyc_span name = snapshot->listeners[i].conf->name;
         char text[CYC_ADDR_TEXT_BYTES_MAX];
         if (open == NULL || !open->is_new)
@@ -220,7 +246,8 @@ static void listeners_log(struct cyc_master *master, const struct cyc_snapshot *
     }
 }
 
-/* ---- publishing --------------------------------------------------------------------------------- */
+/* ---- publishing ---------------------------------------------------------------------------------
+ */
 
 static void view_on_released(struct cyc_letter *letter, void *owner)
 {
@@ -253,7 +280,7 @@ bool cyc_master_publish(struct cyc_master *master, struct cyc_snapshot *snapshot
 
     for (uint32_t w = 0; w < master->worker_count; w++)
         views[w] = cyc_view_create(&master->mem, snapshot, &master->threads[w].worker,
-                                   view_on_released);
+                                   cyc_worker_run_view, view_on_released);
     if (!listeners_open(master, snapshot, views, errors)) {
         listeners_settle(master, false);
         views_discard(master, views);
@@ -269,7 +296,8 @@ bool cyc_master_publish(struct cyc_master *master, struct cyc_snapshot *snapshot
         cyc_worker_post(views[w]->worker, &views[w]->letter);
     cyc_discover_set(master->discover, snapshot);
     __atomic_store_n(&master->shared.config_epoch, snapshot->epoch, __ATOMIC_RELAXED);
-    cyc_event(&master->log, CYC_EVENT_CONFIG_LOADED, "generation %llu: %u listeners, %u routes, %u clusters",
+    cyc_event(&master->log, CYC_EVENT_CONFIG_LOADED,
+              "generation %llu: %u listeners, %u routes, %u clusters",
               (unsigned long long)snapshot->epoch, snapshot->listener_count,
               snapshot->config->route_count, snapshot->cluster_count);
     return true;

@@ -5,9 +5,10 @@
  *   hosts:  "api.example.com", ".example.com" (from "*.example.com"), "" (any)  -> host number
  *   paths:  (host number, is_prefix, path)                                      -> list of rules
  *
- * A prefix is kept without its final slash and wildcard: "/v1/" + "*" is the prefix "/v1", "/" + "*" is
- * "". One pass over the request's path computes the hash at every segment boundary, so a lookup costs
- * one probe per segment; a bit set of the prefix lengths in use skips most of them.
+ * A prefix is kept without its final slash and wildcard: "/v1/" + "*" is the prefix "/v1", "/" +
+ * "*" is
+ * "". One pass over the request's path computes the hash at every segment boundary, so a lookup
+ * costs one probe per segment; a bit set of the prefix lengths in use skips most of them.
  *
  * Keys come from the operator, so an attacker cannot crowd a bucket; the hash need not be keyed.
  */
@@ -227,6 +228,11 @@ static void path_hash_all(struct path_hashes *hashes, struct cyc_span path)
         hash = hash_step(hash, path.ptr[i]);
     }
     hashes->whole = hash;
+    if (hashes->count == 0) { /* "*", of OPTIONS: only the prefix of everything fits */
+        hashes->at[0] = HASH_START;
+        hashes->ends[hashes->count++] = 0;
+        return;
+    }
     if (path.len > 0 && path.ptr[path.len - 1] != '/') {
         hashes->at[hashes->count] = hash;
         hashes->ends[hashes->count++] = (uint32_t)path.len;
@@ -270,8 +276,7 @@ static const struct path_entry *exact_find(const struct cyc_route_table *table,
                                            const struct path_hashes *hashes)
 {
     uint64_t hash = hash_final(hashes->whole, host->number, false);
-    const struct path_entry *entry =
-        path_slot(table, host->number, false, hashes->path, hash);
+    const struct path_entry *entry = path_slot(table, host->number, false, hashes->path, hash);
     return entry->path.ptr != NULL ? entry : NULL;
 }
 
@@ -300,9 +305,8 @@ static const struct host_entry *host_find(const struct cyc_route_table *table, s
 /** The authority without its port. */
 static struct cyc_span authority_host(struct cyc_span authority)
 {
-    size_t from = authority.len > 0 && authority.ptr[0] == '['
-                      ? cyc_span_find_char(authority, ']', 0)
-                      : 0;
+    size_t from =
+        authority.len > 0 && authority.ptr[0] == '[' ? cyc_span_find_char(authority, ']', 0) : 0;
     return cyc_span_slice(authority, 0, cyc_span_find_char(authority, ':', from));
 }
 

@@ -2,10 +2,10 @@
 /*
  * Which route takes a request: compiled once per configuration, walked once per request.
  *
- * The most specific match wins, in the order of the Gateway API: exact host before wildcard host before
- * any host, then exact path before the longest prefix, then a method before none, then file order. The
- * cost depends on the length of the path and the number of labels in the host, not on the number of
- * routes: every (host, path) pair that some route names is one entry of a hash table.
+ * The most specific match wins, in the order of the Gateway API: exact host before wildcard host
+ * before any host, then exact path before the longest prefix, then a method before none, then file
+ * order. The cost depends on the length of the path and the number of labels in the host, not on
+ * the number of routes: every (host, path) pair that some route names is one entry of a hash table.
  */
 #ifndef CYC_PROXY_ROUTE_H
 #define CYC_PROXY_ROUTE_H

@@ -95,15 +95,16 @@ static struct cyc_upstream_slots cluster_slots(struct cyc_stats_registry *regist
     };
 }
 
-/* ---- clusters ---------------------------------------------------------------------------------- */
+/* ---- clusters ----------------------------------------------------------------------------------
+ */
 
 static void cluster_compile(struct cyc_snapshot *snapshot, struct cyc_cluster_spec *spec,
                             struct cyc_span demo_address)
 {
     const struct cyc_cluster_conf *conf = spec->conf;
 
-    spec->endpoints = cyc_arena_zalloc(&snapshot->arena,
-                                       (conf->endpoint_count + 1) * sizeof(*spec->endpoints));
+    spec->endpoints =
+        cyc_arena_zalloc(&snapshot->arena, (conf->endpoint_count + 1) * sizeof(*spec->endpoints));
     for (uint32_t i = 0; i < conf->endpoint_count; i++) {
         const struct cyc_endpoint_conf *endpoint = &conf->endpoints[i];
         bool is_demo = cyc_span_equal(endpoint->address, CYC_SPAN("builtin:demo"));
@@ -112,8 +113,7 @@ static void cluster_compile(struct cyc_snapshot *snapshot, struct cyc_cluster_sp
             continue;
         }
         struct cyc_endpoint_spec *at = &spec->endpoints[spec->endpoint_count++];
-        bool is_address =
-            cyc_addr_parse(is_demo ? demo_address : endpoint->address, &at->addr);
+        bool is_address = cyc_addr_parse(is_demo ? demo_address : endpoint->address, &at->addr);
         cyc_assert(is_address); /* checked when it was loaded */
         at->authority = is_demo ? CYC_SPAN("demo") : endpoint->address;
         at->weight = endpoint->weight;
@@ -127,8 +127,8 @@ static void clusters_compile(struct cyc_snapshot *snapshot, struct cyc_stats_reg
     const struct cyc_config *config = snapshot->config;
 
     snapshot->cluster_count = config->cluster_count;
-    snapshot->clusters = cyc_arena_zalloc(
-        &snapshot->arena, (config->cluster_count + 1) * sizeof(*snapshot->clusters));
+    snapshot->clusters = cyc_arena_zalloc(&snapshot->arena, (config->cluster_count + 1) *
+                                                                sizeof(*snapshot->clusters));
     for (uint32_t i = 0; i < config->cluster_count; i++) {
         struct cyc_cluster_spec *spec = &snapshot->clusters[i];
         spec->conf = &config->clusters[i];
@@ -137,7 +137,8 @@ static void clusters_compile(struct cyc_snapshot *snapshot, struct cyc_stats_reg
     }
 }
 
-/* ---- routes ------------------------------------------------------------------------------------- */
+/* ---- routes -------------------------------------------------------------------------------------
+ */
 
 struct route_maker {
     struct cyc_snapshot *snapshot;
@@ -160,8 +161,8 @@ static void route_chain(struct route_maker *maker, struct cyc_route *route,
     };
     struct cyc_chain_entry entries[CYC_CHAIN_FILTER_COUNT_MAX];
 
-    route->entry_count = cyc_registry_build(&maker->snapshot->arena, maker->registry, features,
-                                            &names, entries);
+    route->entry_count =
+        cyc_registry_build(&maker->snapshot->arena, maker->registry, features, &names, entries);
     route->entries = cyc_arena_alloc(&maker->snapshot->arena,
                                      (route->entry_count + 1) * sizeof(*route->entries));
     for (uint32_t i = 0; i < route->entry_count; i++)
@@ -205,7 +206,8 @@ static void route_fill(struct route_maker *maker, struct cyc_route *route,
     route_chain(maker, route, &conf->features);
 }
 
-/* ---- listeners ----------------------------------------------------------------------------------- */
+/* ---- listeners
+ * ----------------------------------------------------------------------------------- */
 
 static bool is_bound_to(const struct cyc_route_conf *route, struct cyc_span listener)
 {
@@ -263,8 +265,8 @@ static void listener_compile(struct route_maker *maker, struct cyc_listener_spec
     spec->default_route = default_route(maker, conf);
     spec->health = snapshot->config->server.health_endpoints;
     if (spec->health != CYC_HEALTH_OFF)
-        spec->health_route = route_builtin(maker, CYC_ROUTE_KIND_HEALTH, CYC_SPAN("health"),
-                                           CYC_FAIL_NONE);
+        spec->health_route =
+            route_builtin(maker, CYC_ROUTE_KIND_HEALTH, CYC_SPAN("health"), CYC_FAIL_NONE);
     spec->connection_count_max = connection_limit(conf);
 }
 
@@ -312,8 +314,8 @@ void cyc_snapshot_compile(struct cyc_snapshot *snapshot, struct cyc_stats_regist
         route_fill(&maker, &routes[i], &config->routes[i]);
 
     snapshot->listener_count = config->listener_count;
-    snapshot->listeners = cyc_arena_zalloc(
-        &snapshot->arena, (config->listener_count + 1) * sizeof(*snapshot->listeners));
+    snapshot->listeners = cyc_arena_zalloc(&snapshot->arena, (config->listener_count + 1) *
+                                                                 sizeof(*snapshot->listeners));
     for (uint32_t i = 0; i < config->listener_count; i++)
         listener_compile(&maker, &snapshot->listeners[i], &config->listeners[i], routes);
     if (has_demo(config))

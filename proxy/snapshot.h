@@ -2,9 +2,9 @@
 /*
  * One configuration, compiled: what workers run on.
  *
- * Built whole on the control thread, then never changed. Workers get the pointer by letter and pin the
- * snapshot per stream; when none needs it any more they say so and the control thread frees the arena.
- * State (pools, counters, health) lives elsewhere and is adopted by the next one.
+ * Built whole on the control thread, then never changed. Workers get the pointer by letter and pin
+ * the snapshot per stream; when none needs it any more they say so and the control thread frees the
+ * arena. State (pools, counters, health) lives elsewhere and is adopted by the next one.
  */
 #ifndef CYC_PROXY_SNAPSHOT_H
 #define CYC_PROXY_SNAPSHOT_H
@@ -36,7 +36,7 @@ struct cyc_route {
     uint32_t respond_status;
     struct cyc_span respond_body, respond_content_type;
     uint32_t timeout_ms, first_byte_timeout_ms;
-    uint64_t max_body_bytes; /* 0: unlimited */
+    uint64_t max_body_bytes; /* 0: unlimited; UINT64_MAX: what the listener says */
     struct cyc_retry_conf retry;
     struct cyc_chain_entry *entries;
     uint32_t entry_count;

@@ -22,7 +22,8 @@ static struct cyc_stream *stream_of(struct cyc_codec_stream *cs)
     return cs->owner;
 }
 
-/* ---- birth and death --------------------------------------------------------------------------- */
+/* ---- birth and death ---------------------------------------------------------------------------
+ */
 
 static void stream_timer_fire(struct cyc_timer *timer);
 
@@ -42,6 +43,7 @@ static bool stream_on_open(struct cyc_codec_stream *cs)
     stream->worker = worker;
     stream->downstream = d;
     stream->cs = cs;
+    stream->listener = d->listener->spec;
     stream->view = d->listener->is_removed ? d->listener->view : worker->view;
     stream->exchange = (struct cyc_exchange){
         .env = &worker->filter_env,
@@ -65,7 +67,8 @@ static bool stream_on_open(struct cyc_codec_stream *cs)
     return true;
 }
 
-/** The one way out. The codec must already have forgotten the exchange, or be told by the caller. */
+/** The one way out. The codec must already have forgotten the exchange, or be told by the caller.
+ */
 static void stream_end(struct cyc_stream *stream)
 {
     if (stream->is_ended)
@@ -112,13 +115,8 @@ static void stream_cut(struct cyc_stream *stream, enum cyc_fail why)
     stream_end(stream);
 }
 
-/* ---- the request comes in ---------------------------------------------------------------------- */
-
-static const struct cyc_listener_spec *stream_listener(const struct cyc_stream *stream)
-{
-    const struct cyc_listener *listener = stream->downstream->listener;
-    return &stream->view->snapshot->listeners[listener->spec_index];
-}
+/* ---- the request comes in ----------------------------------------------------------------------
+ */
 
 static const struct cyc_route *route_find(const struct cyc_listener_spec *spec,
                                           const struct cyc_msg *req)
@@ -155,7 +153,7 @@ static void stream_enter(struct cyc_stream *stream, const struct cyc_route *rout
     stream->source = source_of(route);
     stream->tries_left = route->retry.attempts;
     exchange->route_name = route->name;
-    exchange->listener_name = stream_listener(stream)->conf->name;
+    exchange->listener_name = stream->listener->conf->name;
     exchange->head_ns = stream->progress_ns = worker->io->clock.now_ns;
     cyc_chain_init(&stream->chain, route->entries, route->entry_count, exchange, &worker->pool,
                    &stream_ends, stream, CHAIN_BYTES_HIGH);
@@ -164,13 +162,18 @@ static void stream_enter(struct cyc_stream *stream, const struct cyc_route *rout
 }
 
 /** Over the limit by what the head says? */
-static bool body_is_too_large(const struct cyc_route *route, uint64_t bytes)
+static bool body_is_too_large(const struct cyc_stream *stream, const struct cyc_route *route,
+                              uint64_t bytes)
 {
-    return route->max_body_bytes > 0 && bytes > route->max_body_bytes;
+    uint64_t bytes_max = route->max_body_bytes;
+
+    if (bytes_max == UINT64_MAX)
+        bytes_max = stream->listener->conf->max_body_bytes;
+    return bytes_max > 0 && bytes > bytes_max;
 }
 
-/** A refused request goes through the chain like any other, so that it is logged and counted; what is
- *  at the far end answers with the failure. */
+/** A refused request goes through the chain like any other, so that it is logged and counted; what
+ * is at the far end answers with the failure. */
 static void stream_enter_refused(struct cyc_stream *stream, const struct cyc_route *route,
                                  enum cyc_fail why)
 {
@@ -187,7 +190,7 @@ static void stream_enter_refused(struct cyc_stream *stream, const struct cyc_rou
 static void drain_if_due(struct cyc_stream *stream)
 {
     struct cyc_codec *codec = stream->cs->codec;
-    const struct cyc_listener_conf *conf = stream_listener(stream)->conf;
+    const struct cyc_listener_conf *conf = stream->listener->conf;
     struct cyc_downstream *d = stream->downstream;
     uint64_t age_ms = (stream->worker->io->clock.now_ns - d->open_ns) / CYC_NS_PER_MS;
 
@@ -203,11 +206,11 @@ static void stream_on_head(struct cyc_codec_stream *cs, struct cyc_msg *head, bo
 
     stream->exchange.req = head;
     stream->is_head_end = stream->is_request_ended = is_end;
-    if (!stream_listener(stream)->is_demo) /* it plays the service, not the gateway */
+    if (!stream->listener->is_demo) /* it plays the service, not the gateway */
         cyc_trust_apply(stream, head);
     drain_if_due(stream);
-    const struct cyc_route *route = route_find(stream_listener(stream), head);
-    if (head->body == CYC_BODY_LENGTH && body_is_too_large(route, head->body_bytes)) {
+    const struct cyc_route *route = route_find(stream->listener, head);
+    if (head->body == CYC_BODY_LENGTH && body_is_too_large(stream, route, head->body_bytes)) {
         stream->is_refused = true;
         stream_enter_refused(stream, route, CYC_FAIL_BODY_TOO_LARGE);
         return;
@@ -225,7 +228,7 @@ static void stream_on_body(struct cyc_codec_stream *cs, struct cyc_buf *body, bo
     stream->progress_ns = stream->worker->io->clock.now_ns;
     if (stream->is_refused)
         return;
-    if (body_is_too_large(stream->route, stream->exchange.received_bytes) &&
+    if (body_is_too_large(stream, stream->route, stream->exchange.received_bytes) &&
         !stream->downstream->is_tunnel) {
         cyc_stream_refuse(stream, CYC_FAIL_BODY_TOO_LARGE);
         return;
@@ -284,7 +287,8 @@ const struct cyc_codec_events cyc_stream_events = {
     .on_wish = stream_on_wish,
 };
 
-/* ---- the request leaves the chain -------------------------------------------------------------- */
+/* ---- the request leaves the chain --------------------------------------------------------------
+ */
 
 static void end_request_head(void *owner, struct cyc_msg *req, bool is_end)
 {
@@ -327,7 +331,8 @@ void cyc_stream_hold_client(struct cyc_stream *stream, uint32_t reasons, bool is
         cs->codec->vt->release(cs, reasons);
 }
 
-/* ---- the answer goes out ----------------------------------------------------------------------- */
+/* ---- the answer goes out -----------------------------------------------------------------------
+ */
 
 static void end_response_head(void *owner, struct cyc_msg *res, bool is_end)
 {
@@ -340,7 +345,7 @@ static void end_response_head(void *owner, struct cyc_msg *res, bool is_end)
     stream->exchange.status = res->status;
     stream->is_answer_begun = true;
     stream->downstream->is_tunnel = res->body == CYC_BODY_TUNNEL;
-    if (!stream_listener(stream)->is_demo)
+    if (!stream->listener->is_demo)
         cyc_msg_add_known(res, CYC_TOKEN_VIA, CYC_SPAN("1.1 cyclone"));
     cs->codec->vt->send_head(cs, res, is_end);
 }
@@ -399,7 +404,8 @@ void cyc_stream_answer(struct cyc_stream *stream, struct cyc_msg *res, struct cy
     cyc_buf_clear(body);
 }
 
-/* ---- failures ---------------------------------------------------------------------------------- */
+/* ---- failures ----------------------------------------------------------------------------------
+ */
 
 /** The answer of a failure, pushed through the chain like any other. */
 static void stream_answer_failure(struct cyc_stream *stream, enum cyc_fail why)
@@ -428,7 +434,7 @@ void cyc_stream_refuse(struct cyc_stream *stream, enum cyc_fail why)
         return;
     stream->is_refused = true;
     if (stream->route == NULL) {
-        stream_enter_refused(stream, stream_listener(stream)->default_route, why);
+        stream_enter_refused(stream, stream->listener->default_route, why);
         return;
     }
     stream->source->abort(stream);

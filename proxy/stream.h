@@ -5,10 +5,10 @@
  *   codec (server role) --on_head/on_body--> chain --request_head/body--> forward --> attempt
  *   codec  <--send_head/send_body-- chain <--push_response-- forward <--on_head/on_body-- attempt
  *
- * A stream is not a connection and not an attempt: retries make a new attempt, and the stream does not
- * notice. It ends once: when both directions have ended (codec's on_gone), when the client's side was
- * reset, or when the stream itself cuts it. Then the chain is finished, and the memory goes at the end
- * of the turn, because the chain may still be on the stack.
+ * A stream is not a connection and not an attempt: retries make a new attempt, and the stream does
+ * not notice. It ends once: when both directions have ended (codec's on_gone), when the client's
+ * side was reset, or when the stream itself cuts it. Then the chain is finished, and the memory
+ * goes at the end of the turn, because the chain may still be on the stack.
  */
 #ifndef CYC_PROXY_STREAM_H
 #define CYC_PROXY_STREAM_H
@@ -19,7 +19,8 @@
 
 #include <stdalign.h>
 
-/** The first block of a stream's arena: a request with its answer and chain fits without another. */
+/** The first block of a stream's arena: a request with its answer and chain fits without another.
+ */
 #define CYC_STREAM_ARENA_BYTES 4096
 
 /** What a stream does with the answer's source; see proxy/forward.h and proxy/local.h. */
@@ -42,8 +43,9 @@ struct cyc_stream {
     struct cyc_arena arena;
     struct cyc_worker *worker;
     struct cyc_downstream *downstream;
-    struct cyc_codec_stream *cs; /* NULL: the codec has forgotten the exchange */
-    struct cyc_view *view;       /* pinned */
+    struct cyc_codec_stream *cs;              /* NULL: the codec has forgotten the exchange */
+    const struct cyc_listener_spec *listener; /* as it was when the request began; in `view` */
+    struct cyc_view *view;                    /* pinned */
     const struct cyc_route *route;
     const struct cyc_stream_source *source;
     struct cyc_timer timer; /* the route's timeout */
@@ -77,11 +79,11 @@ void cyc_stream_push_body(struct cyc_stream *stream, struct cyc_buf *body, bool 
                           struct cyc_msg *trailers);
 /** For sources: the whole answer. Takes the bytes of `body`, which may be empty. */
 void cyc_stream_answer(struct cyc_stream *stream, struct cyc_msg *res, struct cyc_buf *body);
-/** For sources: it failed. Before the answer began the client gets the failure's status, after it the
- *  answer is cut. */
+/** For sources: it failed. Before the answer began the client gets the failure's status, after it
+ * the answer is cut. */
 void cyc_stream_fail(struct cyc_stream *stream, enum cyc_fail why);
-/** From outside the exchange (limits, timeouts, malformed input): whatever answers it stops, and the
- *  client gets the failure, or is cut when its answer has begun. No-op on NULL. */
+/** From outside the exchange (limits, timeouts, malformed input): whatever answers it stops, and
+ * the client gets the failure, or is cut when its answer has begun. No-op on NULL. */
 void cyc_stream_refuse(struct cyc_stream *stream, enum cyc_fail why);
 /** The client's body is wanted, or not now. */
 void cyc_stream_hold_client(struct cyc_stream *stream, uint32_t reasons, bool is_held);

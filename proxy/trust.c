@@ -5,12 +5,6 @@
 
 #include <string.h>
 
-static const struct cyc_listener_conf *listener_conf(const struct cyc_stream *stream)
-{
-    const struct cyc_listener *listener = stream->downstream->listener;
-    return stream->view->snapshot->listeners[listener->spec_index].conf;
-}
-
 static bool is_trusted_ip(const struct cyc_listener_conf *conf, struct cyc_span ip)
 {
     struct cyc_addr addr;
@@ -80,7 +74,7 @@ static void forwarded_for(struct cyc_stream *stream, struct cyc_msg *req)
 
     if (exchange->is_client_trusted) {
         struct cyc_span before = joined_values(&stream->arena, req, CYC_TOKEN_X_FORWARDED_FOR);
-        exchange->client_ip = client_of(listener_conf(stream), before, peer);
+        exchange->client_ip = client_of(stream->listener->conf, before, peer);
         if (before.len > 0)
             list = join(&stream->arena, before, peer);
     }

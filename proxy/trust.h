@@ -3,8 +3,8 @@
  * Who the client is, and what the service is told about it.
  *
  * X-Forwarded-For, -Proto and -Host are believed from the listener's trusted_proxies and continued;
- * from anybody else they are replaced, and Forwarded, X-Real-IP and X-Forwarded-Client-Cert removed.
- * Via is continued in any case (RFC 9110 7.6.3).
+ * from anybody else they are replaced, and Forwarded, X-Real-IP and X-Forwarded-Client-Cert
+ * removed. Via is continued in any case (RFC 9110 7.6.3).
  */
 #ifndef CYC_PROXY_TRUST_H
 #define CYC_PROXY_TRUST_H

@@ -5,13 +5,15 @@
 #include "proxy/downstream.h"
 #include "proxy/listener.h"
 #include "proxy/stream.h"
+#include "proxy/view.h"
 
 /* Free objects a worker keeps warm: a few hundred connections' worth, the rest goes back. */
 #define DOWNSTREAM_KEEP_COUNT 256
 #define STREAM_KEEP_COUNT 128
 
-/* Ends of a turn: settling may feed pipelined bytes, which may end streams and make new wishes. What
- * is still wanted after so many rounds waits for the next turn, so that sockets get their share. */
+/* Ends of a turn: settling may feed pipelined bytes, which may end streams and make new wishes.
+ * What is still wanted after so many rounds waits for the next turn, so that sockets get their
+ * share. */
 #define SETTLE_ROUNDS_MAX 4
 
 void cyc_worker_init(struct cyc_worker *worker, const struct cyc_worker_setup *setup)
@@ -30,9 +32,10 @@ void cyc_worker_init(struct cyc_worker *worker, const struct cyc_worker_setup *s
     cyc_buf_pool_init(&worker->pool, &worker->mem);
     cyc_rng_init(&worker->rng, setup->seed);
     cyc_slab_init(&worker->downstream_slab, &worker->mem, CYC_MEM_CONNECTIONS,
-                  sizeof(struct cyc_downstream), 0, DOWNSTREAM_KEEP_COUNT);
-    cyc_slab_init(&worker->stream_slab, &worker->mem, CYC_MEM_STREAMS, sizeof(struct cyc_stream), 0,
-                  STREAM_KEEP_COUNT);
+                  sizeof(struct cyc_downstream),
+                  (struct cyc_slab_limits){0, DOWNSTREAM_KEEP_COUNT});
+    cyc_slab_init(&worker->stream_slab, &worker->mem, CYC_MEM_STREAMS, sizeof(struct cyc_stream),
+                  (struct cyc_slab_limits){0, STREAM_KEEP_COUNT});
     cyc_list_init(&worker->listeners);
     cyc_list_init(&worker->downstreams);
     cyc_list_init(&worker->wishes);
@@ -65,43 +68,22 @@ void cyc_worker_start(struct cyc_worker *worker, struct cyc_io *io)
 
 /* ---- views ----------------------------------------------------------------------------------- */
 
-static void view_run(struct cyc_letter *letter, void *owner);
-
-struct cyc_view *cyc_view_create(struct cyc_mem *mem, struct cyc_snapshot *snapshot,
-                                 struct cyc_worker *worker, cyc_letter_run *on_released)
+/** Port 0 is a port of its own for each listener: there the name decides. */
+static bool is_same_listener(const struct cyc_listener *listener,
+                             const struct cyc_listener_spec *spec)
 {
-    struct cyc_view *view = cyc_mem_zalloc(mem, CYC_MEM_CONFIG, sizeof(*view));
+    bool is_any_port = cyc_addr_port(&spec->addr) == 0 && !cyc_addr_is_unix(&spec->addr);
 
-    view->letter.run = view_run;
-    view->on_released = on_released;
-    view->snapshot = snapshot;
-    view->worker = worker;
-    view->clusters = cyc_mem_zalloc(mem, CYC_MEM_CONFIG,
-                                    (snapshot->cluster_count + 1) * sizeof(*view->clusters));
-    view->listener_fds = cyc_mem_alloc(mem, CYC_MEM_CONFIG,
-                                       (snapshot->listener_count + 1) * sizeof(int));
-    for (uint32_t i = 0; i < snapshot->listener_count; i++)
-        view->listener_fds[i] = -1;
-    cyc_list_init(&view->link);
-    return view;
+    return cyc_addr_equal(&listener->addr, &spec->addr) &&
+           (!is_any_port || cyc_span_equal(listener->spec->conf->name, spec->conf->name));
 }
 
-void cyc_view_destroy(struct cyc_view *view, struct cyc_mem *mem)
-{
-    const struct cyc_snapshot *snapshot = view->snapshot;
-
-    cyc_mem_free(mem, CYC_MEM_CONFIG, view->clusters,
-                 (snapshot->cluster_count + 1) * sizeof(*view->clusters));
-    cyc_mem_free(mem, CYC_MEM_CONFIG, view->listener_fds,
-                 (snapshot->listener_count + 1) * sizeof(int));
-    cyc_mem_free(mem, CYC_MEM_CONFIG, view, sizeof(*view));
-}
-
-static struct cyc_listener *listener_find(struct cyc_worker *worker, const struct cyc_addr *addr)
+static struct cyc_listener *listener_find(struct cyc_worker *worker,
+                                          const struct cyc_listener_spec *spec)
 {
     cyc_list_for_each (link, &worker->listeners) {
         struct cyc_listener *listener = cyc_container_of(link, struct cyc_listener, link);
-        if (!listener->is_removed && cyc_addr_equal(&listener->addr, addr))
+        if (!listener->is_removed && is_same_listener(listener, spec))
             return listener;
     }
     return NULL;
@@ -113,7 +95,7 @@ static void view_open_listeners(struct cyc_view *view)
     struct cyc_snapshot *snapshot = view->snapshot;
 
     for (uint32_t i = 0; i < snapshot->listener_count; i++) {
-        struct cyc_listener *listener = listener_find(worker, &snapshot->listeners[i].addr);
+        struct cyc_listener *listener = listener_find(worker, &snapshot->listeners[i]);
         if (listener != NULL)
             cyc_listener_adopt(listener, view, i);
         else if (view->listener_fds[i] >= 0)
@@ -142,36 +124,7 @@ static void view_adopt_clusters(struct cyc_view *view)
     }
 }
 
-/** Drops the clusters that no other view of this worker names, and sends the view home. */
-static void view_release(struct cyc_view *view)
-{
-    struct cyc_worker *worker = view->worker;
-
-    cyc_list_remove(&view->link);
-    for (uint32_t i = 0; i < view->snapshot->cluster_count; i++) {
-        struct cyc_cluster *cluster = view->clusters[i];
-        bool is_used = worker->view != NULL && worker->view != view &&
-                       cyc_view_names_cluster(worker->view, cluster);
-        cyc_list_for_each (link, &worker->old_views)
-            is_used = is_used ||
-                      cyc_view_names_cluster(cyc_container_of(link, struct cyc_view, link), cluster);
-        if (!is_used)
-            cyc_cluster_drop(cluster);
-    }
-    view->letter.run = view->on_released;
-    cyc_mailbox_post(worker->control, &view->letter);
-    worker->wake_control(worker->control_owner);
-}
-
-bool cyc_view_names_cluster(const struct cyc_view *view, const struct cyc_cluster *cluster)
-{
-    for (uint32_t i = 0; i < view->snapshot->cluster_count; i++)
-        if (view->clusters[i] == cluster)
-            return true;
-    return false;
-}
-
-static void view_run(struct cyc_letter *letter, void *owner)
+void cyc_worker_run_view(struct cyc_letter *letter, void *owner)
 {
     struct cyc_view *view = cyc_container_of(letter, struct cyc_view, letter);
     struct cyc_worker *worker = owner;
@@ -185,21 +138,9 @@ static void view_run(struct cyc_letter *letter, void *owner)
     if (previous == NULL)
         return;
     if (previous->pin_count == 0)
-        view_release(previous);
+        cyc_view_release(previous);
     else
         cyc_list_add_back(&worker->old_views, &previous->link);
-}
-
-void cyc_view_pin(struct cyc_view *view)
-{
-    view->pin_count++;
-}
-
-void cyc_view_unpin(struct cyc_view *view)
-{
-    cyc_assert(view->pin_count > 0);
-    if (--view->pin_count == 0 && view != view->worker->view)
-        view_release(view);
 }
 
 /* ---- phases ---------------------------------------------------------------------------------- */
@@ -237,7 +178,7 @@ static void leave(struct cyc_worker *worker)
     if (worker->view != NULL) {
         struct cyc_view *view = cyc_take(worker->view);
         cyc_assert(view->pin_count == 0);
-        view_release(view);
+        cyc_view_release(view);
         cyc_upstreams_close(worker->upstreams);
     }
     if (cyc_upstreams_is_idle(worker->upstreams) && worker->io->in_flight_count == 0)
@@ -275,7 +216,8 @@ static void turn_end(struct cyc_worker *worker)
         wishes_settle(worker);
         cyc_streams_reap(worker);
         cyc_conn_flush_all(&worker->flush);
-        if (cyc_list_is_empty(&worker->wishes) && cyc_list_is_empty(&worker->ended))
+        if (cyc_list_is_empty(&worker->wishes) && cyc_list_is_empty(&worker->ended) &&
+            !cyc_upstreams_is_due(worker->upstreams))
             break;
     }
 }
@@ -284,7 +226,8 @@ bool cyc_worker_turn(struct cyc_worker *worker, uint64_t wait_ns_max)
 {
     bool is_pending = !cyc_list_is_empty(&worker->wishes) || !cyc_list_is_empty(&worker->ended) ||
                       !cyc_mailbox_is_empty(&worker->inbox) ||
-                      !cyc_list_is_empty(&worker->flush.dirty);
+                      cyc_upstreams_is_due(worker->upstreams) ||
+                      cyc_conn_flush_is_due(&worker->flush);
 
     int result = cyc_io_turn(worker->io, is_pending ? 0 : wait_ns_max);
     cyc_assert(result >= 0); /* an engine that fails while running cannot be worked around */

@@ -2,9 +2,9 @@
 /*
  * One event loop with everything it owns: a value, not a thread.
  *
- * cyc_worker_turn() is the whole loop body, so a thread runs it for ever and the simulator runs many
- * workers in one thread in whatever order its seed picks. Nothing in a worker is locked: the control
- * thread sends letters, the worker answers with letters, and counters have one writer.
+ * cyc_worker_turn() is the whole loop body, so a thread runs it for ever and the simulator runs
+ * many workers in one thread in whatever order its seed picks. Nothing in a worker is locked: the
+ * control thread sends letters, the worker answers with letters, and counters have one writer.
  */
 #ifndef CYC_PROXY_WORKER_H
 #define CYC_PROXY_WORKER_H
@@ -25,7 +25,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/** What every thread may read about the process. Written by the control thread, with relaxed atomics. */
+/** What every thread may read about the process. Written by the control thread, with relaxed
+ * atomics. */
 struct cyc_shared {
     uint32_t is_ready;    /* configuration loaded, listeners open */
     uint32_t is_draining; /* SIGTERM was seen: /ready says 503, answers carry Connection: close */
@@ -36,25 +37,12 @@ struct cyc_shared {
     struct cyc_io_choice io_choice;
 };
 
-/**
- * A snapshot as one worker uses it: with its own clusters. Created by letter, freed on the control
- * thread when the worker has sent it back.
- */
-struct cyc_view {
-    struct cyc_letter letter;
-    cyc_letter_run *on_released; /* run on the control thread when the view comes back */
-    struct cyc_snapshot *snapshot;
-    struct cyc_worker *worker;
-    struct cyc_cluster **clusters; /* by cluster index */
-    int *listener_fds;             /* by listener index: opened for this worker, or -1: it has one */
-    uint32_t pin_count;            /* streams, and listeners on their way out */
-    struct cyc_list link;
-};
+struct cyc_view;
 
 enum cyc_worker_phase {
     CYC_WORKER_RUNNING,
     CYC_WORKER_DRAINING, /* still accepts; every answer is the last of its connection */
-    CYC_WORKER_CLOSING,  /* accepts no more, idle connections close; leaves when the last has gone */
+    CYC_WORKER_CLOSING, /* accepts no more, idle connections close; leaves when the last has gone */
     CYC_WORKER_ABORTING, /* cuts what is left */
     CYC_WORKER_DONE,
 };
@@ -84,7 +72,8 @@ struct cyc_worker {
     struct cyc_list ended;  /* streams to be freed at the end of the turn */
     struct cyc_view *view;  /* current; NULL before the first */
     struct cyc_list old_views;
-    uint64_t heartbeat_ns; /* atomic: when the last turn began; the control thread looks for stalls */
+    uint64_t
+        heartbeat_ns; /* atomic: when the last turn began; the control thread looks for stalls */
 };
 
 /** What a worker is made of; all borrowed for its life. */
@@ -108,23 +97,20 @@ void cyc_worker_init(struct cyc_worker *worker, const struct cyc_worker_setup *s
 /** The second: on the thread that will run it. Takes the engine, which was made with the worker's
  *  `mem` and `pool`. */
 void cyc_worker_start(struct cyc_worker *worker, struct cyc_io *io);
-/** One turn, waiting at most that long for something to do. @return false when the worker is done */
+/** One turn, waiting at most that long for something to do. @return false when the worker is done
+ */
 bool cyc_worker_turn(struct cyc_worker *worker, uint64_t wait_ns_max);
 /** After the last turn. Frees everything the worker owns, the engine included. */
 void cyc_worker_fini(struct cyc_worker *worker);
 
-/* Control thread. Each letter comes back to the control mailbox. */
+/* Control thread. */
 
-/** Makes the view of a snapshot for a worker; post it with cyc_worker_post. */
-struct cyc_view *cyc_view_create(struct cyc_mem *mem, struct cyc_snapshot *snapshot,
-                                 struct cyc_worker *worker, cyc_letter_run *on_released);
-void cyc_view_destroy(struct cyc_view *view, struct cyc_mem *mem);
+/** What the letter of a new view does: adopts its clusters and listeners, makes it current. */
+void cyc_worker_run_view(struct cyc_letter *letter, void *owner);
+/** The letter comes back to the control mailbox. */
 void cyc_worker_post(struct cyc_worker *worker, struct cyc_letter *letter);
 
 /* For the worker's own parts. */
-void cyc_view_pin(struct cyc_view *view);
-void cyc_view_unpin(struct cyc_view *view);
-bool cyc_view_names_cluster(const struct cyc_view *view, const struct cyc_cluster *cluster);
 /** Moves on to `phase` (never back) and does what it implies. */
 void cyc_worker_set_phase(struct cyc_worker *worker, enum cyc_worker_phase phase);
 

@@ -66,7 +66,11 @@ check_cppcheck() {
 check_tidy() {
     needs_configure
     find "${sources[@]}" fuzz -name '*.c' -type f | sort |
-        xargs -r -P "$(nproc)" -n 1 clang-tidy --quiet -p build/dev 2> /dev/null
+        xargs -r -P "$(nproc)" -n 1 clang-tidy --quiet -p build/dev > build/tidy.log 2> /dev/null
+    local status=$?
+    grep -E ': (error|warning): ' build/tidy.log | sed "s|^$PWD/||" | sort -u
+    [ "$status" -eq 0 ] || echo "the whole story: build/tidy.log"
+    return "$status"
 }
 
 status=0

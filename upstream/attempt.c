@@ -181,18 +181,17 @@ void cyc_attempt_init(struct cyc_attempt *attempt, const struct cyc_attempt_vt *
 }
 
 void cyc_attempt_start(struct cyc_attempt *attempt, struct cyc_cluster *cluster,
-                       struct cyc_arena *arena, const struct cyc_msg *head, bool is_end,
-                       uint32_t first_byte_ms, const struct cyc_endpoint *avoid)
+                       const struct cyc_attempt_request *request)
 {
     cyc_assert(!attempt->is_active);
     cyc_assert(!attempt->is_calling);
 
     attempt->cluster = cluster;
     attempt->endpoint = NULL;
-    attempt->arena = arena;
-    attempt->head = head;
-    attempt->is_end = attempt->is_request_ended = is_end;
-    attempt->first_byte_ms = first_byte_ms;
+    attempt->arena = request->arena;
+    attempt->head = request->head;
+    attempt->is_end = attempt->is_request_ended = request->is_end;
+    attempt->first_byte_ms = request->first_byte_ms;
     attempt->head_sent_ns = 0;
     attempt->holds = 0;
     attempt->is_active = true;
@@ -200,9 +199,11 @@ void cyc_attempt_start(struct cyc_attempt *attempt, struct cyc_cluster *cluster,
     attempt->is_ready_due = attempt->is_done_due = false;
     attempt->start_fail = CYC_FAIL_NONE;
     cluster->attempt_count++;
-    if (CYC_UNLIKELY(cluster->set.count == 0))
+    bool has_endpoint = cluster->set.count > 0;
+    if (CYC_UNLIKELY(!has_endpoint && !cluster->is_unresolved))
         fail_later(attempt, CYC_FAIL_NO_ENDPOINT);
-    else if (!attempt_try_any(attempt, avoid) && !cyc_pool_wait(cluster, attempt))
+    else if (!(has_endpoint && attempt_try_any(attempt, request->avoid)) &&
+             !cyc_pool_wait(cluster, attempt))
         fail_later(attempt, CYC_FAIL_POOL_FULL);
 }
 

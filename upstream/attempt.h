@@ -69,17 +69,19 @@ struct cyc_attempt {
 
 void cyc_attempt_init(struct cyc_attempt *attempt, const struct cyc_attempt_vt *vt);
 
-/**
- * @param head  the request, borrowed until the attempt ends; sent as soon as there is a connection
- * @param is_end  nothing follows the head
- * @param first_byte_ms  how long the head of the answer may take once the request head was sent; 0:
- * any
- * @param avoid  an endpoint not to pick when there is another (the one that just failed), or NULL.
- * Compared, never followed: it need not live any more
- */
+/** What to ask for. */
+struct cyc_attempt_request {
+    struct cyc_arena *arena; /* for the answer */
+    const struct cyc_msg
+        *head; /* borrowed until the attempt ends; sent once there is a connection */
+    const struct cyc_endpoint *avoid; /* not to be picked when there is another; NULL: none */
+    uint32_t
+        first_byte_ms; /* how long the answer's head may take once the request is sent; 0: any */
+    bool is_end;       /* nothing follows the head */
+};
+
 void cyc_attempt_start(struct cyc_attempt *attempt, struct cyc_cluster *cluster,
-                       struct cyc_arena *arena, const struct cyc_msg *head, bool is_end,
-                       uint32_t first_byte_ms, const struct cyc_endpoint *avoid);
+                       const struct cyc_attempt_request *request);
 /**
  * Only after on_ready. Takes the bytes; those that come too late (the attempt has ended) are
  * dropped. The first-byte timeout counts from the last call.

@@ -26,7 +26,7 @@ struct cyc_upstreams *cyc_upstreams_create(const struct cyc_upstream_env *env)
     cyc_assert(env->worker_count > 0);
     upstreams->env = *env;
     cyc_slab_init(&upstreams->conns, env->mem, CYC_MEM_CONNECTIONS,
-                  sizeof(struct cyc_upstream_conn), 0, CONN_KEEP_COUNT);
+                  sizeof(struct cyc_upstream_conn), (struct cyc_slab_limits){0, CONN_KEEP_COUNT});
     cyc_map_init(&upstreams->clusters, env->mem, CYC_MEM_OTHER, &hash_key, 0);
     cyc_list_init(&upstreams->due);
     cyc_list_init(&upstreams->idle);
@@ -154,6 +154,7 @@ void cyc_cluster_set_endpoints(struct cyc_cluster *cluster, const struct cyc_end
         endpoint->is_kept = false;
     }
     set_free(cluster);
+    cluster->is_unresolved = false;
     set->endpoints = endpoints;
     set->count = spec_count;
     cyc_lb_set_update(set);
@@ -175,6 +176,7 @@ static struct cyc_cluster *cluster_create(struct cyc_upstreams *upstreams, struc
     copy[name.len] = '\0';
     cluster->name = cyc_span_of(copy, name.len);
     cluster->upstreams = upstreams;
+    cluster->is_unresolved = true;
     cluster->set.rng = upstreams->env.rng;
     cluster->set.turn =
         (uint32_t)cyc_rng_next(upstreams->env.rng); /* workers do not march in step */

@@ -72,8 +72,8 @@ bool cyc_cluster_target_parse(struct cyc_arena *arena, struct cyc_span text, boo
                               struct cyc_endpoint_conf *ret_endpoint,
                               struct cyc_value_problem *problem)
 {
-    struct cyc_span rest = text, scheme = take_scheme(&rest), host;
-    uint32_t port;
+    struct cyc_span rest = text, scheme = take_scheme(&rest), host = {NULL, 0};
+    uint32_t port = 0;
 
     if (is_builtin && cyc_span_starts_with(text, CYC_SPAN("builtin:"))) {
         ret_endpoint->address = cyc_arena_copy(arena, text);

@@ -24,6 +24,7 @@ struct cyc_cluster {
     struct cyc_span name; /* owned */
     struct cyc_list link; /* in upstreams->dropped, once it is */
     bool is_dropped;
+    bool is_unresolved; /* nobody has said yet what its endpoints are: requests wait for that */
 };
 
 struct cyc_upstreams {

@@ -387,7 +387,8 @@ static void conn_on_closed(struct cyc_conn *conn)
         endpoint->cluster->upstreams->is_reap_due = true;
         return;
     }
-    if (endpoint->cluster->waiting_count > 0 && endpoint_may_open(endpoint))
+    /* Mostly one: more when opening fails at once, which reports itself and leaves the room. */
+    while (endpoint->cluster->waiting_count > 0 && endpoint_may_open(endpoint))
         cyc_pool_connect(endpoint, waiting_take(endpoint->cluster));
 }
 

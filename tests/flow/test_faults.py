@@ -365,3 +365,27 @@ def test_a_client_that_leaves_in_the_middle_of_an_upload_ends_the_services_reque
     equal(service.request_count, 0, "whole requests at the service")
     line = gateway.wait_access("/left")[0]
     equal(line["reason"], "client_gone", "reason")
+
+
+def test_an_answer_sent_before_the_service_slams_the_door_is_delivered(flow):
+    """Closing with unread bytes resets the connection; the answer had arrived before that."""
+
+    def script(peer):
+        peer.next_request(with_body=False)
+        peer.send(wire.response(413, b"too much", [("Connection", "close")]))
+
+    service, gateway = scripted(flow, script)
+    for _ in range(5):
+        with gateway.connect() as client:
+            def upload():
+                try:
+                    client.send(wire.request("POST", "/big", [("Content-Length", "20000000")]) + b"x" * 20000000)
+                except OSError:
+                    pass
+            sender = threading.Thread(target=upload)
+            sender.start()
+            answer = client.read_response("POST")
+            equal((answer.status, answer.body), (413, b"too much"), "answer")
+            client.wait_end()
+            sender.join(10)
+    equal(service.connection_count, 5, "connections to the service")

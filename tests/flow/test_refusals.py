@@ -394,3 +394,26 @@ def test_an_error_answer_to_head_has_no_body(flow):
     with gateway.connect() as client:
         for _ in range(2):
             equal(client.ask(wire.request("HEAD", "/none")).status, 404, "status")
+
+
+def test_a_head_below_the_minimum_rate_is_a_408_long_before_its_time(flow):
+    """Slowloris: always a byte in time, never a request. 500 B/s are asked for after 2 s."""
+    gateway = flow.gateway(to=flow.upstream().address)
+    with gateway.connect() as client:
+        client.send(b"GET / HTTP/1.1\r\nHost: a\r\nX: ")
+        for _ in range(60):
+            if not client.is_quiet(0.1):
+                break
+            client.send(b"y")
+        equal(client.read_response().status, 408, "status within 6 s, with a time limit of 10 s")
+
+
+def test_an_expectation_of_too_much_is_refused_before_the_body(flow):
+    service = flow.upstream()
+    gateway = flow.gateway(limited(max_body_size="1KiB"), to=service.address)
+    with gateway.connect() as client:
+        client.send(wire.request("PUT", "/", [("Expect", "100-continue"), ("Content-Length", "5000")]))
+        answer = client.read_response("PUT")
+        equal((answer.status, answer.infos), (413, []), "answer")
+        client.wait_end()
+    equal(service.connection_count, 0, "connections to the service")

@@ -39,7 +39,7 @@ class Upstream:
     """
 
     def __init__(self, answer=None, script=None, path=None, host="127.0.0.1", backlog=256):
-        self.answer = answer if answer is not None else (lambda request: wire.response(200, b"ok\n"))
+        self.answer = answer if answer is not None else say_ok
         self.script = script if script is not None else self._serve
         self.requests = []
         self.errors = []
@@ -141,6 +141,12 @@ class Upstream:
                 pass
         if self.path is not None and os.path.exists(self.path):
             os.unlink(self.path)
+
+
+def say_ok(request):
+    """The usual answer: "ok", and to HEAD only that it would be."""
+    answer = wire.response(200, b"ok\n")
+    return answer[:-3] if request.method == "HEAD" else answer
 
 
 def refused_address():

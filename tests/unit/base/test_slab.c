@@ -18,7 +18,7 @@ static void slab__a_limited_get_says_no_and_an_unlimited_one_does_not(void **sta
     struct cyc_mem mem = {0};
     struct cyc_slab slab;
     (void)state;
-    cyc_slab_init(&slab, &mem, CYC_MEM_STREAMS, OBJECT_BYTES, 2, 8);
+    cyc_slab_init(&slab, &mem, CYC_MEM_STREAMS, OBJECT_BYTES, (struct cyc_slab_limits){2, 8});
     void *a = cyc_slab_get(&slab), *b = cyc_slab_get(&slab);
     assert_non_null(a);
     assert_non_null(b);
@@ -42,7 +42,7 @@ static void slab__the_memory_limit_is_asked_before_more_is_taken(void **state)
     struct cyc_mem mem = {.limit_bytes = OBJECT_BYTES};
     struct cyc_slab slab;
     (void)state;
-    cyc_slab_init(&slab, &mem, CYC_MEM_STREAMS, OBJECT_BYTES, 0, 8);
+    cyc_slab_init(&slab, &mem, CYC_MEM_STREAMS, OBJECT_BYTES, (struct cyc_slab_limits){0, 8});
     void *a = cyc_slab_get(&slab);
     assert_non_null(a);
     assert_null(cyc_slab_get(&slab));
@@ -62,7 +62,7 @@ static void slab__random_gets_and_puts_hand_out_no_object_twice(void **state)
     uint32_t count = 0;
     (void)state;
     cyc_rng_init(&rng, 1);
-    cyc_slab_init(&slab, &mem, CYC_MEM_CONNECTIONS, OBJECT_BYTES, 0, 5);
+    cyc_slab_init(&slab, &mem, CYC_MEM_CONNECTIONS, OBJECT_BYTES, (struct cyc_slab_limits){0, 5});
     for (int step = 0; step < 20000; step++) {
         uint32_t i = (uint32_t)cyc_rng_below(&rng, OBJECT_COUNT);
         if (objects[i] == NULL) {

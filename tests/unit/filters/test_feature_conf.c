@@ -92,6 +92,7 @@ static void feature_conf__what_is_wrong_is_said(void **state)
          "RFC 9110 5.5"},
         {DEFAULTS("request_headers: {set: {A: \"%{host}-%{route} 100%\"}}"), NULL, "variables"},
         {DEFAULTS("request_headers: {set: {A: \"%{hots}\"}}"), "did you mean %{host}?", "typo"},
+        {DEFAULTS("request_headers: {set: {A: \"%%{hots} 100% %\"}}"), NULL, "a percent sign"},
         {DEFAULTS("request_headers: {set: {A: \"%{host\"}}"), "no variable", "no end"},
         {DEFAULTS("request_headers: {set: [A]}"), "\"set\" is a map", "list for a map"},
         {DEFAULTS("request_headers: {set: {A: [1]}}"), "takes one value, not a list", "list"},

@@ -81,7 +81,7 @@ static void headers__unsafe_value_is_left_out_and_counted(void **state)
     fixture_add(&f.req, "X-Query", "theirs"); /* a set must not let it through either */
     cyc_request_headers_filter.on_req_head(&call, &f.req);
     assert_int_equal(fixture_count(&f.req, "X-Query"), 0);
-    for (uint32_t slot = 1; slot < 64; slot++)
+    for (uint32_t slot = 0; slot < 1024; slot++)
         sum += cyc_stat_get(f.env.stats, slot);
     assert_int_equal(sum, 2);
     fixture_stats_fini(&f, registry);

@@ -10,6 +10,8 @@
 #include "filters/registry.h"
 #include "tests/unit/filters/fixture.h"
 
+#include <stdio.h>
+
 /** The names of a compiled chain, joined. */
 static const char *chain_names(const struct cyc_feature_conf *features,
                                const struct cyc_filter_route *route, char out[256])
@@ -22,11 +24,11 @@ static const char *chain_names(const struct cyc_feature_conf *features,
     struct cyc_filter_route with_metrics = *route;
     with_metrics.metrics = cyc_metrics_table_create(&f.arena, registry);
     uint32_t count = cyc_registry_build(&f.arena, registry, features, &with_metrics, entries);
+    size_t len = 0;
     out[0] = '\0';
     for (uint32_t i = 0; i < count; i++) {
         assert_non_null(entries[i].conf);
-        strcat(out, entries[i].vt->name);
-        strcat(out, " ");
+        len += (size_t)snprintf(out + len, 256 - len, "%s ", entries[i].vt->name);
     }
     fixture_stats_fini(&f, registry);
     fixture_fini(&f);

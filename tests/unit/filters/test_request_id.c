@@ -92,7 +92,7 @@ static void request_id__new_ones_sort_by_time(void **state)
     struct cyc_filter_call call = fixture_call(&f, &automatic);
     cyc_request_id_filter.on_req_head(&call, &f.req);
     struct cyc_span first = f.exchange.request_id;
-    assert_memory_equal(first.ptr, "019bc129-84fb-7", 15); /* 1768473000123 ms */
+    assert_memory_equal(first.ptr, "019bc134-78bb-7", 15); /* 1768473000123 ms */
     f.clock.wall_ns += CYC_NS_PER_MS;
     f.exchange.request_id = (struct cyc_span){NULL, 0};
     cyc_request_id_filter.on_req_head(&call, &f.req);

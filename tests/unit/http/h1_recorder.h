@@ -5,7 +5,7 @@
  *   open | head POST /p?q authority=h fields={A: b} body=3 | body abc | end | gone
  *
  * Body bytes are collected until the body ends, so that the record does not depend on how the input
- * was cut. Included by one test program each; all functions are static.
+ * was cut. Included by one program each (after cmocka, where that is used).
  */
 #ifndef CYC_TESTS_H1_RECORDER_H
 #define CYC_TESTS_H1_RECORDER_H
@@ -22,7 +22,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#ifndef RECORD_BYTES
 #define RECORD_BYTES (256 * 1024)
+#endif
 
 struct recorder {
     struct cyc_mem mem;
@@ -42,6 +44,7 @@ struct recorder {
     /* What the test wants to do inside an event; NULL: nothing. */
     void (*at_head)(struct recorder *r, struct cyc_msg *head, bool is_end);
     void (*at_body)(struct recorder *r, struct cyc_buf *body, bool is_end);
+    void (*at_trailers)(struct recorder *r);
     void (*at_reset)(struct recorder *r, enum cyc_fail why, bool can_answer);
     void (*at_gone)(struct recorder *r);
     void *test; /* the test's own */
@@ -56,7 +59,7 @@ static inline struct recorder *recorder_of(struct cyc_codec *codec)
 
 static inline void record_bytes(struct recorder *r, const char *bytes, size_t len)
 {
-    if (r->is_quiet || r->text_len + len >= RECORD_BYTES)
+    if (r->is_quiet || len == 0 || r->text_len + len >= RECORD_BYTES)
         return;
     memcpy(r->text + r->text_len, bytes, len);
     r->text_len += len;
@@ -193,6 +196,8 @@ static inline void recorder_on_trailers(struct cyc_codec_stream *cs, struct cyc_
     struct recorder *r = recorder_of(cs->codec);
     record_entry(r, "trailers");
     record_fields(r, trailers);
+    if (r->at_trailers != NULL)
+        r->at_trailers(r);
 }
 
 static inline void recorder_on_room(struct cyc_codec_stream *cs)
@@ -211,7 +216,8 @@ static inline const char *fail_name(enum cyc_fail fail)
     return names[fail];
 }
 
-static inline void recorder_on_reset(struct cyc_codec_stream *cs, enum cyc_fail why, bool can_answer)
+static inline void recorder_on_reset(struct cyc_codec_stream *cs, enum cyc_fail why,
+                                     bool can_answer)
 {
     struct recorder *r = recorder_of(cs->codec);
 
@@ -307,6 +313,51 @@ static inline void recorder_feed_text(struct recorder *r, const char *text)
 {
     recorder_feed(r, text, strlen(text));
 }
+
+/* ---- the same input in many pieces ------------------------------------------------------------
+ */
+
+/** Feeds `input` cut in one way: seed 0 whole, 1 byte by byte, others at random. */
+static inline void recorder_feed_cut(struct recorder *r, struct cyc_span input, uint32_t seed)
+{
+    uint64_t random = seed;
+    size_t at = 0;
+
+    while (at < input.len) {
+        size_t len = input.len;
+        random = random * 6364136223846793005ull + 1442695040888963407ull;
+        if (seed == 1)
+            len = 1;
+        else if (seed > 1)
+            len = 1 + (size_t)(random >> 33) % (seed % 3 == 0 ? 4 : 40);
+        if (len > input.len - at)
+            len = input.len - at;
+        recorder_feed(r, input.ptr + at, len);
+        at += len;
+    }
+}
+
+#ifdef fail_msg /* with cmocka */
+
+typedef void recorder_prepare(struct recorder *r);
+
+/** However the input is cut, the record must be `expected`. */
+static inline void check_record(enum cyc_codec_role role, recorder_prepare *prepare,
+                                struct cyc_span input, const char *expected, const char *why)
+{
+    for (uint32_t seed = 0; seed < 12; seed++) {
+        struct recorder *r = recorder_create(role);
+        if (prepare != NULL)
+            prepare(r);
+        recorder_feed_cut(r, input, seed);
+        if (strcmp(r->text, expected) != 0)
+            fail_msg("%s\n  input    %.*s\n  cut      %u\n  record   %s\n  expected %s", why,
+                     (int)input.len, input.ptr, seed, r->text, expected);
+        recorder_destroy(r);
+    }
+}
+
+#endif
 
 /** What was sent since the last call, NUL-terminated; malloc'ed. */
 static inline char *recorder_take_out(struct recorder *r)

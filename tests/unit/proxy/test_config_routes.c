@@ -33,6 +33,7 @@ static void config_routes__keys(void **state)
     assert_text(config->routes[1].name, "route-2");
     assert_int_equal(config->routes[1].action, CYC_ROUTE_RESPOND);
     assert_int_equal(config->routes[1].respond_status, 404);
+    assert_text(config->routes[1].respond_content_type, "text/plain; charset=utf-8");
     assert_text(config->routes[2].respond_body, "hi");
     assert_text(config->routes[2].respond_content_type, "text/html");
     fixture_fini(&fixture);
@@ -97,7 +98,9 @@ static void config_routes__what_is_wrong_is_said(void **state)
         {ROUTE("path: /x, to: 'a:1', headers: {A: b}"), "\"headers\" in a route", "later"},
         {"upstream: u:1\nroutes: {path: /x, to: 'a:1'}\n", NULL, "one route without a list"},
         {"upstream: u:1\nroutes:\n", NULL, "none"},
-        {"upstream: u:1\nroutes: [x]\n", "expected keys", "not a map"},
+        {"upstream: u:1\nroutes: [x]\n", "expected keys, as in \"name: ...\"", "not a map"},
+        {"upstream: u:1\nroutes: [~]\n", "expected keys", "nothing"},
+        {"upstream: u:1\nfilters: {f: x}\n", "expected keys, as in \"timeout: ...\"", "bundle"},
         {"upstream: u:1\nclusters: {upstream: 'a:1'}\n", "is the one of the top-level key",
          "twice"},
         {"upstream: u:1\nfilters: {f: {timeout: 5}}\nroutes: [{path: /x, to: 'a:1', use: f}]\n",

@@ -2,9 +2,9 @@
 /*
  * One worker's upstream side on a network made of arrays.
  *
- * Every socket the code under test opens is a `struct fake_socket` with the number of its opening. The
- * test plays the service: it decides how connecting ends, what arrives, and when the service hangs up.
- * turn() is what a worker does once; time passes only when the test says so.
+ * Every socket the code under test opens is a `struct fake_socket` with the number of its opening.
+ * The test plays the service: it decides how connecting ends, what arrives, and when the service
+ * hangs up. turn() is what a worker does once; time passes only when the test says so.
  */
 #ifndef CYC_TESTS_UPSTREAM_FIXTURE_H
 #define CYC_TESTS_UPSTREAM_FIXTURE_H
@@ -175,16 +175,17 @@ static inline void fake_init(struct fake_io *fake, struct cyc_mem *mem, struct c
     fake->open_error = 0;
     memset(&fake->io, 0, sizeof(fake->io));
     fake->io.clock.now_ns = 1000 * CYC_NS_PER_S;
-    cyc_io_init(&fake->io, &vt,
-                &(struct cyc_io_setup){
-                    .mem = mem, .pool = pool, .network = &network, .timer = &timer});
+    cyc_io_init(
+        &fake->io, &vt,
+        &(struct cyc_io_setup){.mem = mem, .pool = pool, .network = &network, .timer = &timer});
 }
 
 /* ---- attempts that write down what happens to them ------------------------------------------- */
 
 struct test_attempt {
     struct cyc_attempt attempt;
-    char log[128]; /* one letter per event: R ready, I info, H head, B body, O room, D done, F fail */
+    char log[128]; /* one letter per event: R ready, I info, H head, B body, O room, D done, F fail
+                    */
     char body[FAKE_TEXT_BYTES_MAX];
     size_t log_bytes, body_bytes;
     uint32_t status;
@@ -235,8 +236,8 @@ static inline void test_on_body(struct cyc_attempt *attempt, struct cyc_buf *bod
     struct test_attempt *t = test_attempt_of(attempt);
     (void)trailers;
     test_note(t, 'B');
-    t->body_bytes += cyc_buf_peek(body, t->body + t->body_bytes,
-                                  sizeof(t->body) - 1 - t->body_bytes);
+    t->body_bytes +=
+        cyc_buf_peek(body, t->body + t->body_bytes, sizeof(t->body) - 1 - t->body_bytes);
     cyc_buf_clear(body);
     if (is_end && t->aborts_on_end)
         cyc_attempt_abort(attempt);
@@ -261,8 +262,12 @@ static inline void test_on_fail(struct cyc_attempt *attempt, enum cyc_fail why, 
     t->fail = why;
     t->may_replay = may_replay;
     if (t->restart != NULL)
-        cyc_attempt_start(attempt, cyc_take(t->restart), attempt->arena, attempt->head,
-                          attempt->is_end, attempt->first_byte_ms, attempt->endpoint);
+        cyc_attempt_start(attempt, cyc_take(t->restart),
+                          &(struct cyc_attempt_request){.arena = attempt->arena,
+                                                        .head = attempt->head,
+                                                        .is_end = attempt->is_end,
+                                                        .first_byte_ms = attempt->first_byte_ms,
+                                                        .avoid = attempt->endpoint});
 }
 
 static const struct cyc_attempt_vt test_attempt_vt = {
@@ -358,8 +363,8 @@ static inline void fixture_conf(struct fixture *f)
         .sent_bytes = SLOT_SENT_BYTES,
         .received_bytes = SLOT_RECEIVED_BYTES,
     };
-    f->network = (struct cyc_network_conf){.is_connection_pooling = true,
-                                           .connection_pool_size = 100};
+    f->network =
+        (struct cyc_network_conf){.is_connection_pooling = true, .connection_pool_size = 100};
     f->limits = (struct cyc_codec_limits){.head_bytes_max = 65536,
                                           .field_count_max = 100,
                                           .uri_bytes_max = 8192,
@@ -392,11 +397,11 @@ static inline void fixture_init(struct fixture *f)
     f->post.body_bytes = 5;
     fixture_conf(f);
     f->upstreams = cyc_upstreams_create(&(struct cyc_upstream_env){.io = &f->fake.io,
-                                                                  .flush = &f->flush,
-                                                                  .mem = &f->mem,
-                                                                  .rng = &f->rng,
-                                                                  .stats = f->stats,
-                                                                  .worker_count = 1});
+                                                                   .flush = &f->flush,
+                                                                   .mem = &f->mem,
+                                                                   .rng = &f->rng,
+                                                                   .stats = f->stats,
+                                                                   .worker_count = 1});
     fixture_adopt(f);
     fixture_set_endpoints(f, (const uint16_t[]){1}, 1);
     for (size_t i = 0; i < TEST_ATTEMPT_COUNT_MAX; i++)
@@ -418,7 +423,9 @@ static inline void pass_ms(struct fixture *f, uint64_t ms)
 {
     uint64_t step_ms = ms > 100 ? ms / 100 : 1;
 
-    for (uint64_t at = 0; at < ms; at += step_ms) {
+    while (ms > 0) {
+        step_ms = step_ms < ms ? step_ms : ms;
+        ms -= step_ms;
         f->fake.io.clock.now_ns += step_ms * CYC_NS_PER_MS;
         turn(f);
     }
@@ -450,7 +457,12 @@ static inline struct test_attempt *start_get(struct fixture *f, int i)
     memset(t->body, 0, sizeof(t->body));
     t->log_bytes = t->body_bytes = 0;
     t->fail = CYC_FAIL_NONE;
-    cyc_attempt_start(&t->attempt, f->cluster, &f->arena, &f->get, true, 0, NULL);
+    cyc_attempt_start(&t->attempt, f->cluster,
+                      &(struct cyc_attempt_request){.arena = &f->arena,
+                                                    .head = &f->get,
+                                                    .is_end = true,
+                                                    .first_byte_ms = 0,
+                                                    .avoid = NULL});
     return t;
 }
 

@@ -65,8 +65,8 @@ static void lb__an_idle_service_is_used_in_proportion_to_the_weights(void **stat
             lb_init(&f, cases[c].weights, ENDPOINT_COUNT);
             pick_many(&f, (enum cyc_lb_policy)policy, NULL);
             for (int i = 0; i < ENDPOINT_COUNT; i++) {
-                double expected = (double)PICK_COUNT * cases[c].weights[i] /
-                                  (double)f.set.weight_sum;
+                double expected =
+                    (double)PICK_COUNT * cases[c].weights[i] / (double)f.set.weight_sum;
                 double slack = 0.08 * expected + 20;
                 if (f.picks[i] < expected - slack || f.picks[i] > expected + slack)
                     fail_msg("%s, %s: endpoint %d picked %u times, not about %.0f",

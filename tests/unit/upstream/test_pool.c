@@ -399,6 +399,21 @@ static void pool__a_connection_opened_for_nobody_goes_into_the_pool(void **state
     fixture_fini(&f);
 }
 
+static void pool__a_connection_opened_for_nobody_is_closed_when_pooling_is_off(void **state)
+{
+    struct fixture f;
+    (void)state;
+    fixture_init(&f);
+    f.network.is_connection_pooling = false;
+    fixture_adopt(&f);
+    start_get(&f, 0);
+    cyc_attempt_abort(&f.attempts[0].attempt);
+    turn(&f);
+    assert_int_equal(f.fake.socket_count, 1);
+    assert_int_equal(open_count(&f), 0);
+    fixture_fini(&f);
+}
+
 static void pool__a_connection_opened_for_nobody_goes_to_who_waits(void **state)
 {
     struct fixture f;
@@ -454,6 +469,7 @@ int main(void)
         cmocka_unit_test(pool__who_stops_waiting_is_not_served),
         cmocka_unit_test(pool__another_endpoint_helps_out_before_anybody_waits),
         cmocka_unit_test(pool__a_connection_opened_for_nobody_goes_into_the_pool),
+        cmocka_unit_test(pool__a_connection_opened_for_nobody_is_closed_when_pooling_is_off),
         cmocka_unit_test(pool__a_connection_opened_for_nobody_goes_to_who_waits),
         cmocka_unit_test(pool__limits_are_shared_out_among_workers),
     };
