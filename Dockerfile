@@ -56,16 +56,11 @@ RUN set -eu; \
     echo 'cyclone:x:65532:65532:cyclone:/nonexistent:/usr/sbin/nologin' >> /etc/passwd; \
     echo 'cyclone:x:65532:' >> /etc/group; \
     mkdir -p /etc/cyclone /run/cyclone /var/log/cyclone; \
-    chown 65532:65532 /run/cyclone /var/log/cyclone; \
-    printf '%s\n' \
-        '# What the image runs until a configuration is mounted over /etc/cyclone: a demo service.' \
-        '# Yours starts with one line:  upstream: host:port' \
-        'upstream: builtin:demo' \
-        '' \
-        'admin:' \
-        '  address: 0.0.0.0:9090   # reached through a published port; peers may read metrics and health' \
-        > /etc/cyclone/cyclone.yaml
+    chown 65532:65532 /run/cyclone /var/log/cyclone
 
+# Without a configuration in /etc/cyclone the image runs the demo service. The admin listener must
+# be reachable through a published port; peers may read metrics and health there, nothing else.
+ENV CYCLONE_ADMIN_ADDRESS=0.0.0.0:9090
 ARG VERSION=0.1.0
 ARG REVISION=unknown
 LABEL org.opencontainers.image.title="cyclone" \

@@ -173,7 +173,7 @@ static void slot_init(struct cyc_chain *chain, uint32_t i, const struct cyc_chai
     chain->wants_done |= (uint32_t)(vt->on_done != NULL) << i;
 }
 
-void cyc_chain_start(struct cyc_chain *chain, const struct cyc_chain_setup *setup)
+void cyc_chain_init(struct cyc_chain *chain, const struct cyc_chain_setup *setup)
 {
     cyc_assert(setup->entry_count <= CYC_CHAIN_FILTER_COUNT_MAX);
 

@@ -111,17 +111,7 @@ struct cyc_chain_setup {
     size_t high_bytes; /* body bytes that may wait in one direction before `pressure` says so */
 };
 
-void cyc_chain_start(struct cyc_chain *chain, const struct cyc_chain_setup *setup);
-
-/** The same with everything in a row. */
-static inline void cyc_chain_init(struct cyc_chain *chain, const struct cyc_chain_entry *entries,
-                                  uint32_t entry_count, struct cyc_exchange *exchange,
-                                  struct cyc_buf_pool *pool, const struct cyc_chain_ends *ends,
-                                  void *owner, size_t high_bytes)
-{
-    cyc_chain_start(chain, &(struct cyc_chain_setup){entries, entry_count, exchange, pool, ends,
-                                                     owner, high_bytes});
-}
+void cyc_chain_init(struct cyc_chain *chain, const struct cyc_chain_setup *setup);
 
 /* From the ends. All may be called while the chain is running. `body` may be NULL; its bytes are
  * taken.

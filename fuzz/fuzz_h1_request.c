@@ -17,11 +17,17 @@ enum behaviour {
     STREAMS = 4, /* chunked answers */
 };
 
+/** How this owner behaves, and whether it is in a tunnel. */
+struct owner {
+    unsigned behaviour;
+    bool is_tunnel;
+};
+
 int LLVMFuzzerTestOneInput(const uint8_t *ptr, size_t len);
 
 static unsigned behaviour_of(const struct recorder *r)
 {
-    return *(const uint8_t *)r->test;
+    return ((const struct owner *)r->test)->behaviour;
 }
 
 static void answer(struct recorder *r, uint16_t status)
@@ -49,6 +55,7 @@ static void answer_switch(struct recorder *r, const struct cyc_msg *head)
     res.status = 101;
     res.body = CYC_BODY_TUNNEL;
     res.upgrade = head->upgrade;
+    ((struct owner *)r->test)->is_tunnel = true;
     r->h1.codec.vt->send_head(r->cs, &res, false);
 }
 
@@ -62,8 +69,9 @@ static void at_head(struct recorder *r, struct cyc_msg *head, bool is_end)
 
 static void at_body(struct recorder *r, struct cyc_buf *body, bool is_end)
 {
-    (void)body;
-    if (is_end)
+    if (((struct owner *)r->test)->is_tunnel)
+        r->h1.codec.vt->send_body(r->cs, body, is_end); /* an echo */
+    else if (is_end)
         answer(r, 200);
 }
 
@@ -78,11 +86,11 @@ static void at_reset(struct recorder *r, enum cyc_fail why, bool can_answer)
         answer(r, cyc_fail_info(why)->status);
 }
 
-static struct recorder *run(const uint8_t *behaviour, struct cyc_span input, uint32_t seed)
+static struct recorder *run(struct owner *owner, struct cyc_span input, uint32_t seed)
 {
     struct recorder *r = recorder_create(CYC_ROLE_SERVER);
 
-    r->test = (void *)(uintptr_t)behaviour;
+    r->test = owner;
     r->at_head = at_head;
     r->at_body = at_body;
     r->at_trailers = at_trailers;
@@ -99,8 +107,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *ptr, size_t len)
     if (len < 2 || len > INPUT_BYTES_MAX)
         return 0;
     struct cyc_span input = cyc_span_of((const char *)ptr + 2, len - 2);
-    struct recorder *whole = run(&ptr[1], input, 0);
-    struct recorder *cut = run(&ptr[1], input, 1u + ptr[0]);
+    struct owner owners[2] = {{ptr[1], false}, {ptr[1], false}};
+    struct recorder *whole = run(&owners[0], input, 0);
+    struct recorder *cut = run(&owners[1], input, 1u + ptr[0]);
     char *whole_out = recorder_take_out(whole), *cut_out = recorder_take_out(cut);
 
     cyc_assert(strcmp(whole->text, cut->text) == 0);

@@ -120,7 +120,7 @@ struct cyc_codec {
     bool is_read_held;   /* do not read more now */
     bool wants_feed;     /* bytes that were left in `in` can be consumed now: call feed again */
     bool wants_close;    /* close once `out` has drained */
-    bool is_cut;         /* server role: an answer was cut; close so that it cannot look complete */
+    bool is_cut;         /* server role: an answer that ends with the connection was cut: reset it */
     bool wants_shutdown; /* end the outgoing direction once `out` has drained (tunnels) */
     bool can_open;       /* client role: another exchange may begin */
     bool is_head_begun;  /* server role: a request head has begun to arrive and is not complete */

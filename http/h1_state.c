@@ -99,10 +99,11 @@ void h1_check_end(struct h1 *h1)
 
 void h1_forget(struct h1 *h1)
 {
-    bool is_answering = h1->out != H1_OUT_HEAD && h1->out != H1_OUT_DONE;
+    /* A missing last chunk or byte tells by itself; here only the end of the connection would. */
+    bool is_end_the_close = h1->out == H1_OUT_UNTIL_CLOSE || h1->out == H1_OUT_TUNNEL;
 
     cyc_assert(h1->codec.stream_count == 1);
-    h1->codec.is_cut |= h1->role == CYC_ROLE_SERVER && is_answering;
+    h1->codec.is_cut |= h1->role == CYC_ROLE_SERVER && is_end_the_close;
     h1->codec.stream_count = 0;
     h1->in = H1_IN_DEAD;
     h1->msg = NULL;

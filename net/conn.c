@@ -112,8 +112,9 @@ static void close_finish(struct cyc_conn *conn)
     cyc_list_remove(&conn->dirty_link);
     cyc_buf_clear(&conn->in);
     cyc_buf_clear(&conn->out);
-    if (conn->fd >= 0)
-        cyc_io_close(conn->io, conn->fd);
+    if (conn->is_reset)
+        cyc_io_reset(conn->io, conn->fd);
+    cyc_io_close(conn->io, conn->fd);
     conn->fd = -1;
     conn->vt->on_closed(conn);
 }
@@ -136,6 +137,12 @@ void cyc_conn_close(struct cyc_conn *conn)
     cyc_io_cancel(conn->io, &conn->send);
     if (op_is_idle(&conn->recv) && op_is_idle(&conn->send))
         dirty_requeue(conn); /* on_closed never runs inside this call */
+}
+
+void cyc_conn_reset(struct cyc_conn *conn)
+{
+    conn->is_reset = true;
+    cyc_conn_close(conn);
 }
 
 void cyc_conn_close_after_send(struct cyc_conn *conn)

@@ -53,6 +53,7 @@ struct cyc_conn {
     bool is_shutdown_due; /* after `out` has drained: no more sends */
     bool is_shut_down;
     bool is_closing, is_linger; /* linger: send `out` first */
+    bool is_reset;              /* close with a reset */
     bool is_connecting;
     bool is_feeding; /* on_read is on the stack */
     /* private */
@@ -86,6 +87,8 @@ static inline void cyc_conn_mark_dirty(struct cyc_conn *conn)
 void cyc_conn_shutdown(struct cyc_conn *conn);
 /** Drops `out` and closes. Idempotent. */
 void cyc_conn_close(struct cyc_conn *conn);
+/** The same, and the peer sees a reset: what it got must not look complete. */
+void cyc_conn_reset(struct cyc_conn *conn);
 /** Sends `out` first, then ends the stream, reads on for a moment so that the peer gets the last
  * bytes and not a reset (RFC 9112 9.6), and closes. Until `out` has gone the owner still gets
  * on_sent and on_error, and must have a timer: a peer may never take the bytes. No on_read, no

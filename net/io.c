@@ -137,6 +137,11 @@ void cyc_io_close(struct cyc_io *io, int fd)
     io->vt->close(io, fd);
 }
 
+void cyc_io_reset(struct cyc_io *io, int fd)
+{
+    io->vt->reset(io, fd);
+}
+
 void cyc_io_shutdown(struct cyc_io *io, int fd)
 {
     io->vt->shutdown(io, fd);

@@ -89,6 +89,7 @@ struct cyc_io_vt {
                   const struct cyc_sock_options *opts);
     void (*close)(struct cyc_io *io, int fd);
     void (*shutdown)(struct cyc_io *io, int fd); /* no more sends */
+    void (*reset)(struct cyc_io *io, int fd);    /* the close that follows is to be a reset */
     int (*peer_addr)(struct cyc_io *io, int fd, struct cyc_addr *ret_addr);
     int (*local_addr)(struct cyc_io *io, int fd, struct cyc_addr *ret_addr);
     /** The libuv loop that lives with this engine (host or guest); NULL in simulation. A guest is
@@ -153,6 +154,8 @@ int cyc_io_listen(struct cyc_io *io, const struct cyc_addr *addr,
                   const struct cyc_sock_options *opts);
 void cyc_io_close(struct cyc_io *io, int fd);
 void cyc_io_shutdown(struct cyc_io *io, int fd);
+/** Before cyc_io_close: the peer is to see a reset, not an orderly end. */
+void cyc_io_reset(struct cyc_io *io, int fd);
 int cyc_io_peer_addr(struct cyc_io *io, int fd, struct cyc_addr *ret_addr);
 int cyc_io_local_addr(struct cyc_io *io, int fd, struct cyc_addr *ret_addr);
 void cyc_io_wake(struct cyc_io *io);

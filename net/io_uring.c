@@ -487,6 +487,12 @@ static void engine_close(struct cyc_io *io, int fd)
     sqe_tag(sqe, TAG_NONE);
 }
 
+static void engine_reset(struct cyc_io *io, int fd)
+{
+    (void)io;
+    cyc_sock_reset_on_close(fd);
+}
+
 static void engine_shutdown(struct cyc_io *io, int fd)
 {
     (void)io;
@@ -555,6 +561,7 @@ static const struct cyc_io_vt io_uring_vt = {
     .listen = engine_listen,
     .close = engine_close,
     .shutdown = engine_shutdown,
+    .reset = engine_reset,
     .peer_addr = engine_peer_addr,
     .local_addr = engine_local_addr,
     .uv_loop = engine_uv_loop,

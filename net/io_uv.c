@@ -416,6 +416,12 @@ static void engine_close(struct cyc_io *io, int fd)
     close(fd);
 }
 
+static void engine_reset(struct cyc_io *io, int fd)
+{
+    (void)io;
+    cyc_sock_reset_on_close(fd);
+}
+
 static void engine_shutdown(struct cyc_io *io, int fd)
 {
     (void)io;
@@ -475,6 +481,7 @@ static const struct cyc_io_vt io_uv_vt = {
     .listen = engine_listen,
     .close = engine_close,
     .shutdown = engine_shutdown,
+    .reset = engine_reset,
     .peer_addr = engine_peer_addr,
     .local_addr = engine_local_addr,
     .uv_loop = engine_uv_loop,

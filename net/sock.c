@@ -145,6 +145,12 @@ uint32_t cyc_sock_backlog_granted(uint32_t wanted)
     return (uint32_t)limit;
 }
 
+void cyc_sock_reset_on_close(int fd)
+{
+    struct linger linger = {.l_onoff = 1, .l_linger = 0};
+    setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
+}
+
 void cyc_sock_shutdown(int fd)
 {
     shutdown(fd, SHUT_WR);

@@ -33,6 +33,8 @@ uint32_t cyc_sock_backlog_granted(uint32_t wanted);
 
 /** Says that no more is sent. Errors are of no use: the connection is on its way out. */
 void cyc_sock_shutdown(int fd);
+/** The close that follows sends a reset and drops what is unsent. UNIX sockets have no such thing. */
+void cyc_sock_reset_on_close(int fd);
 
 /** @return 0 or a negative errno */
 int cyc_sock_peer_addr(int fd, struct cyc_addr *ret_addr);

@@ -311,7 +311,7 @@ static void downstream_close(struct cyc_downstream *d)
     d->is_closing = true;
     d->wait_ns = d->conn.io->clock.now_ns;
     if (codec_of(d)->is_cut)
-        cyc_conn_close(&d->conn);
+        cyc_conn_reset(&d->conn);
     else
         cyc_conn_close_after_send(&d->conn);
     cyc_timer_set(d->conn.io->wheel, &d->timer, LINGER_MS);

@@ -29,7 +29,6 @@ static void attempt_start(struct cyc_stream *stream, const struct cyc_endpoint *
 
     stream->is_ready = false;
     exchange->attempt_count++;
-    exchange->cluster_name = cyc_cluster_name(cluster);
     exchange->upstream_ns = stream->worker->io->clock.now_ns;
     cyc_attempt_start(
         &stream->attempt, cluster,

@@ -154,9 +154,18 @@ static void stream_enter(struct cyc_stream *stream, const struct cyc_route *rout
     stream->tries_left = route->retry.attempts;
     exchange->route_name = route->name;
     exchange->listener_name = stream->listener->conf->name;
+    if (route->kind == CYC_ROUTE_KIND_CLUSTER)
+        exchange->cluster_name = stream->view->snapshot->clusters[route->cluster_index].conf->name;
     exchange->head_ns = stream->progress_ns = worker->io->clock.now_ns;
-    cyc_chain_init(&stream->chain, route->entries, route->entry_count, exchange, &worker->pool,
-                   &stream_ends, stream, CHAIN_BYTES_HIGH);
+    cyc_chain_init(&stream->chain, &(struct cyc_chain_setup){
+                                        .entries = route->entries,
+                                        .entry_count = route->entry_count,
+                                        .exchange = exchange,
+                                        .pool = &worker->pool,
+                                        .ends = &stream_ends,
+                                        .owner = stream,
+                                        .high_bytes = CHAIN_BYTES_HIGH,
+                                    });
     if (route->timeout_ms > 0)
         cyc_timer_set(worker->io->wheel, &stream->timer, route->timeout_ms);
 }
@@ -306,7 +315,10 @@ static void end_request_body(void *owner, struct cyc_buf *body, bool is_end,
 static void end_abort_request(void *owner)
 {
     struct cyc_stream *stream = owner;
+
     stream->source->abort(stream);
+    if (!stream->chain.is_replied) /* the answer had gone too far for the filter's to replace it */
+        stream_cut(stream, CYC_FAIL_INTERNAL);
 }
 
 static void end_pressure(void *owner, enum cyc_filter_dir dir, bool is_high)

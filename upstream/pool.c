@@ -324,9 +324,9 @@ static void conn_on_error(struct cyc_conn *conn, int error)
         cyc_upstream_conn_close(uc);
         return;
     }
-    bool has_head = uc->attempt != NULL && uc->attempt->has_head;
+    bool has_begun = uc->codec->has_answer_begun;
     uc->is_busy = true;
-    codec_returned(uc, has_head ? CYC_FAIL_UPSTREAM_TRUNCATED : CYC_FAIL_UPSTREAM_RESET);
+    codec_returned(uc, has_begun ? CYC_FAIL_UPSTREAM_TRUNCATED : CYC_FAIL_UPSTREAM_RESET);
 }
 
 static void conn_on_sent(struct cyc_conn *conn, size_t bytes)

@@ -402,7 +402,7 @@ static void life_run(void)
     t.f.exchange.res = NULL;
     for (uint32_t i = 0; i < count; i++)
         entries[i] = (struct cyc_chain_entry){.vt = &random_vts[choose(4)]};
-    cyc_chain_start(&t.chain, &(struct cyc_chain_setup){.entries = entries,
+    cyc_chain_init(&t.chain, &(struct cyc_chain_setup){.entries = entries,
                                                         .entry_count = count,
                                                         .exchange = &t.f.exchange,
                                                         .pool = &t.f.pool,

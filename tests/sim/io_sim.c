@@ -243,6 +243,11 @@ static void engine_close(struct cyc_io *io, int fd)
     cyc_sim_socket_close(s);
 }
 
+static void engine_reset(struct cyc_io *io, int fd)
+{
+    socket_of(engine_of(io), fd)->is_reset_on_close = true;
+}
+
 static void engine_shutdown(struct cyc_io *io, int fd)
 {
     cyc_sim_socket_shutdown(socket_of(engine_of(io), fd));
@@ -286,6 +291,7 @@ static const struct cyc_io_vt io_sim_vt = {
     .listen = engine_listen,
     .close = engine_close,
     .shutdown = engine_shutdown,
+    .reset = engine_reset,
     .peer_addr = engine_peer_addr,
     .local_addr = engine_local_addr,
     .uv_loop = engine_uv_loop,

@@ -328,7 +328,7 @@ void cyc_sim_socket_close(struct sim_socket *s)
         socket_detach(pending, true);
         socket_free(pending);
     }
-    socket_detach(s, false);
+    socket_detach(s, s->is_reset_on_close);
     socket_free(s);
 }
 

@@ -81,7 +81,7 @@ struct sim_socket {
     int fd; /* -1: not accepted yet */
     struct cyc_addr local, remote;
     bool is_listening, is_connected, is_shut_down;
-    bool is_reset, is_reset_told;
+    bool is_reset, is_reset_told, is_reset_on_close;
     struct sim_socket *peer; /* NULL: not connected, or the other side has closed */
     /* on their way to, or waiting at, this end */
     struct sim_packet *packets_head, *packets_tail;

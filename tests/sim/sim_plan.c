@@ -213,7 +213,7 @@ __attribute__((format(printf, 2, 3))) static void put(struct yaml *yaml, const c
 /** Calm runs may take their time, so that nothing but a bug runs out of it. */
 static void listeners_put(struct yaml *yaml, const struct sim_plan *plan)
 {
-    bool is_calm = plan->weather == SIM_WEATHER_CALM;
+    bool is_patient = plan->weather != SIM_WEATHER_STORM;
     char address[32];
 
     put(yaml, "listeners:\n");
@@ -224,19 +224,19 @@ static void listeners_put(struct yaml *yaml, const struct sim_plan *plan)
         put(yaml, "  l%u:\n    address: %s\n    max_requests: %u\n    max_connections: %u\n", i,
             address, plan->config.max_requests, plan->config.max_connections);
         put(yaml, "    timeouts: { header: %s, body_idle: %s, idle: %s, write_idle: %s }\n",
-            is_calm ? "60s" : "2s", is_calm ? "60s" : "2s", is_calm ? "60s" : "5s",
-            is_calm ? "60s" : "3s");
+            is_patient ? "60s" : "2s", is_patient ? "60s" : "2s", is_patient ? "60s" : "5s",
+            is_patient ? "60s" : "3s");
     }
 }
 
 static void routes_put(struct yaml *yaml, const struct sim_plan *plan)
 {
     const struct sim_config_plan *config = &plan->config;
-    bool is_calm = plan->weather == SIM_WEATHER_CALM;
+    bool is_patient = plan->weather != SIM_WEATHER_STORM;
 
     put(yaml, "defaults:\n  timeout: %s\n  retry: { attempts: %u, on: [connect, reset] }\n",
-        is_calm ? "60s" : "4s", config->retry_count);
-    put(yaml, "  first_byte_timeout: %s\n", is_calm ? "60s" : "2s");
+        is_patient ? "60s" : "4s", config->retry_count);
+    put(yaml, "  first_byte_timeout: %s\n", plan->weather == SIM_WEATHER_CALM ? "60s" : "3s");
     put(yaml, "  request_id: %s\n  security_headers: %s\n",
         config->features & FEATURE_REQUEST_ID ? "always" : "off",
         config->features & FEATURE_SECURITY ? "strict" : "false");
@@ -256,18 +256,18 @@ static void routes_put(struct yaml *yaml, const struct sim_plan *plan)
 static void clusters_put(struct yaml *yaml, const struct sim_plan *plan)
 {
     static const char *const policies[] = {"least_request", "round_robin", "random"};
-    bool is_calm = plan->weather == SIM_WEATHER_CALM;
+    bool is_patient = plan->weather != SIM_WEATHER_STORM;
     char address[32];
 
     put(yaml, "clusters:\n");
     for (uint32_t i = 0; i < plan->config.cluster_count; i++) {
         const struct sim_cluster_plan *cluster = &plan->config.clusters[i];
         put(yaml, "  c%u:\n    load_balancing: %s\n    connect_timeout: %s\n", cluster->number,
-            policies[cluster->policy], is_calm ? "10s" : "300ms");
+            policies[cluster->policy], is_patient ? "10s" : "300ms");
         put(yaml, "    pool: { max_per_endpoint: %u, max_idle: %u, idle_timeout: 4s, ",
             cluster->max_per_endpoint, cluster->max_idle);
         put(yaml, "max_requests: %u, max_pending: %u, pending_timeout: %s }\n",
-            cluster->max_requests, cluster->max_pending, is_calm ? "60s" : "1s");
+            cluster->max_requests, cluster->max_pending, is_patient ? "60s" : "1s");
         put(yaml, "    endpoints:\n");
         for (uint32_t s = 0; s < plan->service_count; s++) {
             if (!(cluster->services >> s & 1))
@@ -284,7 +284,7 @@ struct cyc_span cyc_sim_plan_yaml(const struct sim_plan *plan, struct cyc_arena 
 
     put(&yaml, "server: { worker_threads: %u, watch: false, drain_delay: 300ms, ",
         plan->worker_count);
-    put(&yaml, "shutdown_grace: %s }\n", plan->weather == SIM_WEATHER_CALM ? "120s" : "6s");
+    put(&yaml, "shutdown_grace: %s }\n", plan->weather == SIM_WEATHER_STORM ? "6s" : "120s");
     put(&yaml, "network: { enable_connection_pooling: %s }\n",
         plan->config.features & FEATURE_NO_POOLING ? "false" : "true");
     put(&yaml, "admin: { enabled: false }\n");

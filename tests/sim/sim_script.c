@@ -100,6 +100,12 @@ void cyc_sim_script_draw(struct sim_run *run, struct sim_script *script,
         mischief_draw(run, script, request, arrival);
 }
 
+bool cyc_sim_script_may_fail(const struct sim_script *script, const struct sim_request *request)
+{
+    return script->mischief != SIM_MISCHIEF_NONE ||
+           (script->is_early && request->body_bytes > EARLY_BODY_BYTES_MAX);
+}
+
 static void text_write(struct cyc_buf *out, const char *text)
 {
     cyc_buf_append(out, cyc_span_from_text(text));

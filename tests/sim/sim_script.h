@@ -33,6 +33,8 @@ struct sim_script {
 void cyc_sim_script_draw(struct sim_run *run, struct sim_script *script,
                          const struct sim_request *request, struct sim_arrival *arrival,
                          uint32_t mischief_permille);
+/** Whether the request need not succeed with that answer. */
+bool cyc_sim_script_may_fail(const struct sim_script *script, const struct sim_request *request);
 /** Writes the interim answers and the head. */
 void cyc_sim_script_head(struct sim_run *run, const struct sim_script *script,
                          const struct sim_request *request, const struct sim_arrival *arrival,

@@ -302,7 +302,7 @@ static void on_head(struct service_conn *sc)
     sc->request = request;
     sc->arrival = cyc_sim_arrival_add(service->ledger, request, service->index);
     cyc_sim_script_draw(run, &sc->script, request, sc->arrival, service->mischief_permille);
-    request->is_failed_on |= sc->script.mischief != SIM_MISCHIEF_NONE;
+    request->is_failed_on |= cyc_sim_script_may_fail(&sc->script, request);
     cyc_sim_trace(run, "service %u: request %u arrives as %u on %d%s, mischief %d", service->index,
                   request->id, sc->arrival->id, sc->conn.fd, sc->script.is_early ? ", early" : "",
                   (int)sc->script.mischief);
@@ -334,7 +334,8 @@ static void on_request_end(struct service_conn *sc)
     sc->is_request_done = true;
     sc->arrival->is_body_received = true;
     uint64_t trailer = cyc_sim_wire_number(&sc->wire, "X-Sim-Trailer");
-    if (sc->received_bytes != request->body_bytes || !request->is_body_sent)
+    uint64_t expected_bytes = request->framing == SIM_FRAMING_NONE ? 0 : request->body_bytes;
+    if (sc->received_bytes != expected_bytes || !request->is_body_sent)
         refuse(sc, request->id, "a body that ends early");
     else if (request->has_trailers && trailer != cyc_sim_request_key(request))
         refuse(sc, request->id, "no trailers");

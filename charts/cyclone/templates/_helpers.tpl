@@ -37,3 +37,18 @@ app: cyclone
 {{- define "cyclone.configMapName" -}}
 {{ include "cyclone.name" . }}-config
 {{- end }}
+
+{{/* cyclone.yaml. Without an upstream and routes: a route that answers, so that a first install is
+     complete and its probes succeed. */}}
+{{- define "cyclone.config" -}}
+{{- $config := deepCopy .Values.config }}
+{{- if not $config.upstream }}
+{{- $config = unset $config "upstream" }}
+{{- if not $config.routes }}
+{{- $body := "Cyclone is running. Set config.upstream in the chart's values.\n" }}
+{{- $respond := dict "status" 200 "content_type" "text/plain" "body" $body }}
+{{- $_ := set $config "routes" (list (dict "name" "hello" "path" "/*" "respond" $respond)) }}
+{{- end }}
+{{- end }}
+{{- toYaml $config }}
+{{- end }}

@@ -229,7 +229,7 @@ static void chain_of_vts(const struct cyc_filter_vt *const *vts, const struct pr
     t.has_finished_at_response_end = true;
     for (uint32_t i = 0; i < count; i++)
         entries[i] = (struct cyc_chain_entry){.vt = vts[i], .conf = &confs[i]};
-    cyc_chain_start(&t.chain, &(struct cyc_chain_setup){.entries = entries,
+    cyc_chain_init(&t.chain, &(struct cyc_chain_setup){.entries = entries,
                                                         .entry_count = count,
                                                         .exchange = &t.f.exchange,
                                                         .pool = &t.f.pool,

@@ -192,7 +192,7 @@ static void start(const struct cyc_filter_vt *vt, const void *conf)
 
     memset(&t, 0, sizeof(t));
     fixture_init(&t.f);
-    cyc_chain_start(&t.chain, &(struct cyc_chain_setup){.entries = &entry,
+    cyc_chain_init(&t.chain, &(struct cyc_chain_setup){.entries = &entry,
                                                         .entry_count = 1,
                                                         .exchange = &t.f.exchange,
                                                         .pool = &t.f.pool,

@@ -150,6 +150,11 @@ static inline void fake_shutdown(struct cyc_io *io, int fd)
     fake_socket_at(io, fd)->is_shut_down = true;
 }
 
+static inline void fake_reset(struct cyc_io *io, int fd)
+{
+    fake_socket_at(io, fd)->is_eof = true;
+}
+
 static inline void fake_destroy(struct cyc_io *io)
 {
     (void)io;
@@ -165,6 +170,7 @@ static inline void fake_init(struct fake_io *fake, struct cyc_mem *mem, struct c
         .open = fake_open,
         .close = fake_close,
         .shutdown = fake_shutdown,
+        .reset = fake_reset,
         .destroy = fake_destroy,
     };
     static const struct cyc_timer_conf timer = {.wheel_size = 256, .resolution_ms = 1};
