@@ -342,9 +342,12 @@ static void engine_cancel(struct cyc_io *io, struct cyc_op *op)
     }
 }
 
+/** Up to libuv 1.44 a timer that is due fires before the poll, which would then wait for ever: the
+ *  stop makes that poll return at once, and is forgotten when uv_run() returns. */
 static void timer_on_fire(uv_timer_t *timer)
 {
     cyc_container_of(timer, struct uv_engine, timer)->timer_due_ns = UINT64_MAX;
+    uv_stop(timer->loop);
 }
 
 static void wake_on_event(uv_async_t *wake)

@@ -62,6 +62,7 @@ static void bind_document(struct cyc_config_load *load, const char *const *envir
                        "a configuration is a map, as in \"upstream: 127.0.0.1:3000\"");
         return;
     }
+    load->config.server.port = CYC_CONFIG_PORT_UNSET; /* 0 is a port: any free one */
     cyc_conf_bind_section(&load->bind, &cyc_config_section, load->root, load);
     cyc_env_apply(&load->bind, environment, &cyc_config_section, load);
     if (upstream != NULL)

@@ -128,7 +128,7 @@ static void add_implicit_listener(struct cyc_config_load *load)
     struct cyc_config *config = &load->config;
     struct cyc_listener_conf *listener = cyc_arena_zalloc(load->bind.arena, sizeof(*listener));
 
-    if (config->server.port == 0)
+    if (config->server.port == CYC_CONFIG_PORT_UNSET)
         config->server.port = SERVER_PORT;
     cyc_conf_set_defaults(&load->bind, &cyc_listener_section, listener);
     listener->name = CYC_SPAN("default");
@@ -156,6 +156,8 @@ static void apply_server_port(struct cyc_config_load *load)
     struct cyc_listener_conf *listener = config->listeners;
     struct cyc_span host = cyc_span_of(NULL, 0);
 
+    if (config->server.port == CYC_CONFIG_PORT_UNSET)
+        config->server.port = 0;
     if (config->server.port == 0)
         return;
     if (config->listener_count > 1) {

@@ -20,6 +20,9 @@ struct cyc_bundle {
     struct cyc_feature_conf features; /* bound once, to find its errors where they are */
 };
 
+/** server.port while nobody has set it. */
+#define CYC_CONFIG_PORT_UNSET UINT32_MAX
+
 /** The struct behind the document. */
 struct cyc_config_load {
     struct cyc_config config; /* first: what is handed out */

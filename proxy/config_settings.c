@@ -26,9 +26,8 @@ static bool check_ip(struct cyc_arena *arena, struct cyc_span *text,
 
 static const struct cyc_conf_row server_rows[] = {
     {"port", CYC_CONF_U32, SERVER(port), NULL, "0", "65535",
-     .doc = "Port of the implicit listener. With exactly one listener in `listeners` it overrides "
-            "that "
-            "one's port; with more it is an error.",
+     .doc = "Port of the implicit listener; 0: any free one. With exactly one listener in "
+            "`listeners` it overrides that one's port; with more it is an error.",
      .shown = "8080"},
     {"host", CYC_CONF_TEXT, SERVER(host), "::", NULL, NULL,
      .doc = "Address of the implicit listener; `::` serves IPv4 too.", .check = check_ip,

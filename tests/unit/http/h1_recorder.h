@@ -38,6 +38,7 @@ struct recorder {
     bool is_after_body;          /* "body " was written, and nothing behind it but its bytes */
     bool is_quiet;               /* no record, for long runs */
     bool refuses_open;
+    bool hides_reasons; /* of two that apply the cut may decide which is seen first */
     enum cyc_fail fed; /* last answer of feed */
     uint32_t gone_count, reset_count;
     uint64_t body_bytes;
@@ -222,7 +223,7 @@ static inline void recorder_on_reset(struct cyc_codec_stream *cs, enum cyc_fail 
     struct recorder *r = recorder_of(cs->codec);
 
     record_entry(r, "reset ");
-    record_text(r, fail_name(why));
+    record_text(r, r->hides_reasons ? "" : fail_name(why));
     record_text(r, can_answer ? " can_answer" : "");
     r->reset_count++;
     if (!can_answer)
