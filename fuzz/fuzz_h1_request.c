@@ -75,8 +75,9 @@ static void at_body(struct recorder *r, struct cyc_buf *body, bool is_end)
         answer(r, 200);
 }
 
-static void at_trailers(struct recorder *r)
+static void at_trailers(struct recorder *r, struct cyc_msg *trailers)
 {
+    (void)trailers;
     answer(r, 200);
 }
 

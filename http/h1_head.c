@@ -67,7 +67,9 @@ static int parser_on_field(llhttp_t *parser, const char *at, size_t len)
     if (msg->field_count >= h1->field_count_left || len > NAME_BYTES_MAX)
         return refuse(h1, CYC_FAIL_HEAD_TOO_LARGE);
     h1->part = H1_PART_NAME;
-    cyc_msg_add(msg, CYC_TOKEN_OTHER, cyc_span_of(at, len), (struct cyc_span){NULL, 0});
+    if (CYC_UNLIKELY(msg->field_count == msg->field_capacity))
+        cyc_msg_grow(msg);
+    msg->fields[msg->field_count++] = (struct cyc_field){.name = cyc_span_of(at, len)};
     return 0;
 }
 
@@ -204,30 +206,42 @@ static void head_keep(struct h1 *h1, struct cyc_span bytes)
     h1->head_bytes += (uint32_t)bytes.len;
 }
 
+/** A field of a complete head: where its bytes are now, without the space behind it, by its number.
+ */
+static inline enum cyc_token field_complete(struct cyc_field *field, const char *from,
+                                            const char *to)
+{
+    field->name.ptr = to + (field->name.ptr - from);
+    field->value.ptr = to + (field->value.ptr - from);
+    const char *value = field->value.ptr;
+    size_t len = field->value.len;
+    while (len > 0 && (value[len - 1] == ' ' || value[len - 1] == '\t'))
+        len--;
+    field->value.len = len;
+    enum cyc_token token = cyc_token_find(field->name);
+    field->token = (uint16_t)token;
+    return token;
+}
+
 /** The head is complete with `bytes`. */
 static void head_complete(struct h1 *h1, struct cyc_span bytes)
 {
     struct cyc_msg *msg = h1->msg;
+    const char *from = h1->head != NULL ? h1->head : bytes.ptr;
+    uint64_t tokens_seen = 0;
 
     if (h1->head == NULL) {
-        char *head = cyc_arena_alloc(h1->cs.arena, bytes.len);
-        memcpy(head, bytes.ptr, bytes.len);
-        head_follow(msg, bytes.ptr, head);
-        h1->head = head;
+        h1->head = cyc_arena_alloc(h1->cs.arena, bytes.len);
+        memcpy(h1->head, bytes.ptr, bytes.len);
     }
     h1->head_bytes += (uint32_t)bytes.len;
     msg->raw = cyc_span_of(h1->head, h1->head_bytes);
     h1->head_bytes_left -= h1->head_bytes;
     h1->field_count_left -= msg->field_count;
-    for (uint32_t i = 0; i < msg->field_count; i++) {
-        struct cyc_field *field = &msg->fields[i];
-        size_t len = field->value.len;
-        while (len > 0 && (field->value.ptr[len - 1] == ' ' || field->value.ptr[len - 1] == '\t'))
-            len--;
-        field->value.len = len;
-        field->token = (uint16_t)cyc_token_find(field->name);
-        msg->tokens_seen |= 1ull << (field->token & 63);
-    }
+    span_follow(&msg->target, from, h1->head);
+    for (uint32_t i = 0; i < msg->field_count; i++)
+        tokens_seen |= 1ull << field_complete(&msg->fields[i], from, h1->head);
+    msg->tokens_seen = tokens_seen;
 }
 
 /* ---- start lines ------------------------------------------------------------------------------

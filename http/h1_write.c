@@ -135,15 +135,13 @@ static char *put_chunked(struct h1 *h1, char *at)
 
 /* ---- the end of a direction ------------------------------------------------------------------ */
 
-/** Less was sent than the head has promised. The other side must notice. */
+/** Less was sent than the head has promised. The other side notices when the bytes end; a service
+ * is told at once, or it would wait for them. */
 static void out_is_short(struct h1 *h1)
 {
     h1->is_close = true;
-    if (h1->role == CYC_ROLE_SERVER)
-        h1->codec.is_cut = true;
-    else
-        h1->codec.wants_shutdown =
-            true; /* the service sees the end of the bytes, and answers or not */
+    if (h1->role == CYC_ROLE_CLIENT)
+        h1->codec.wants_shutdown = true;
 }
 
 static void out_end(struct h1 *h1)

@@ -136,8 +136,8 @@ enum cyc_token cyc_token_find(struct cyc_span name)
     if (name.len < TOKEN_NAME_BYTES_MIN)
         return CYC_TOKEN_OTHER;
     enum cyc_token token = token_slots[token_slot(name)];
-    struct cyc_span spelling = token_rows[token].spelling;
-    if (spelling.len != name.len || !is_spelled(name.ptr, spelling.ptr, name.len))
+    const struct cyc_span *spelling = &token_rows[token].spelling;
+    if (spelling->len != name.len || !is_spelled(name.ptr, spelling->ptr, name.len))
         return CYC_TOKEN_OTHER;
     return token;
 }
@@ -220,7 +220,7 @@ void cyc_msg_init(struct cyc_msg *msg, struct cyc_arena *arena, uint32_t field_c
     };
 }
 
-static void fields_grow(struct cyc_msg *msg)
+void cyc_msg_grow(struct cyc_msg *msg)
 {
     uint32_t capacity = msg->field_capacity > 0 ? 2 * msg->field_capacity : 8;
     struct cyc_field *fields = cyc_arena_alloc(msg->arena, capacity * sizeof(struct cyc_field));
@@ -237,7 +237,7 @@ struct cyc_field *cyc_msg_add(struct cyc_msg *msg, enum cyc_token token, struct 
     cyc_debug_assert(name.len > 0);
 
     if (msg->field_count == msg->field_capacity)
-        fields_grow(msg);
+        cyc_msg_grow(msg);
     struct cyc_field *field = &msg->fields[msg->field_count++];
     *field = (struct cyc_field){.name = name, .value = value, .token = (uint16_t)token};
     msg->tokens_seen |= token_bit(token);

@@ -2,13 +2,13 @@
 /*
  * A request or response head, the same for every HTTP version.
  *
- * Fields stay in the order and spelling they arrived in; each carries the token of its name, so nobody
- * compares names after parsing. Spans point into the message's arena or to literals: all live as long
- * as the arena (a codec copies a head there once, when it is complete).
+ * Fields stay in the order and spelling they arrived in; each carries the token of its name, so
+ * nobody compares names after parsing. Spans point into the message's arena or to literals: all
+ * live as long as the arena (a codec copies a head there once, when it is complete).
  *
  * A message says what it means (`body`), not how a version wrote it down: Content-Length,
- * Transfer-Encoding, Connection and the other hop-by-hop fields are gone from `fields` after parsing
- * (http/rules) and are written anew by the codec that sends it.
+ * Transfer-Encoding, Connection and the other hop-by-hop fields are gone from `fields` after
+ * parsing (http/rules) and are written anew by the codec that sends it.
  */
 #ifndef CYC_HTTP_MSG_H
 #define CYC_HTTP_MSG_H
@@ -82,8 +82,8 @@ struct cyc_msg {
     struct cyc_field *fields;
     uint32_t field_count, field_capacity;
     uint64_t tokens_seen; /* bit (token & 63): may be there; a clear bit means it is not */
-    struct cyc_span raw;  /* the head as it arrived, in the arena: untouched fields lie in it, so that
-                           * a writer copies whole runs of them; may be empty */
+    struct cyc_span raw;  /* the head as it arrived, in the arena; may be empty. Untouched fields
+                           * lie in it, so that a writer copies whole runs of them. */
 
     /* request */
     struct cyc_span method_text, target, authority, scheme;
@@ -99,14 +99,16 @@ struct cyc_msg {
     bool wants_trailers;   /* request: TE: trailers */
     bool expects_continue; /* request: Expect: 100-continue */
     enum cyc_body_kind body;
-    uint64_t body_bytes; /* LENGTH; for answers to HEAD and 304 what Content-Length said */
-    bool has_length;     /* HEAD / 304 answers: Content-Length was there */
+    uint64_t body_bytes;     /* LENGTH; for answers to HEAD and 304 what Content-Length said */
+    bool has_length;         /* HEAD / 304 answers: Content-Length was there */
     struct cyc_span upgrade; /* value of Upgrade when is_upgrade or status 101 */
 };
 
 /** An empty message with room for `field_capacity` fields; grows by doubling. */
 void cyc_msg_init(struct cyc_msg *msg, struct cyc_arena *arena, uint32_t field_capacity);
 
+/** Makes room for more fields. For a parser that fills them in itself. */
+void cyc_msg_grow(struct cyc_msg *msg);
 /** Appends; the spans are borrowed for the life of the message. */
 struct cyc_field *cyc_msg_add(struct cyc_msg *msg, enum cyc_token token, struct cyc_span name,
                               struct cyc_span value);

@@ -39,13 +39,15 @@ bool cyc_rules_is_value(struct cyc_span value)
     return true;
 }
 
-/** RFC 3986 3.2.2 reg-name without what no host has: sub-delims and everything that looks like
- *  another part of a URI ("@", "/", "?", "#"). IPv4 addresses are a case of it. */
+/* RFC 3986 3.2.2 reg-name without what no host has: sub-delims, escapes, and everything that looks
+ * like another part of a URI ("@", "/", "?", "#"). IPv4 addresses are a case of it. One bit per
+ * ASCII character: letters, digits, "-", "." and "_". */
+static const uint64_t host_bits[2] = {0x03ff600000000000ull, 0x07fffffe87fffffeull};
+
 static bool is_host_char(char c)
 {
-    char lower = (char)(c | 0x20);
-    return (lower >= 'a' && lower <= 'z') || cyc_char_is_digit(c) || c == '-' || c == '.' ||
-           c == '_';
+    unsigned char u = (unsigned char)c;
+    return u < 128 && (host_bits[u >> 6] >> (u & 63) & 1) != 0;
 }
 
 static bool is_ipv6_char(char c)

@@ -123,8 +123,7 @@ static void socket_on_event(uv_poll_t *poll, int status, int events)
 
 static struct dns_socket *socket_find(struct cyc_dns *dns, ares_socket_t fd)
 {
-    cyc_list_for_each(link, &dns->sockets)
-    {
+    cyc_list_for_each (link, &dns->sockets) {
         struct dns_socket *s = cyc_container_of(link, struct dns_socket, link);
         if (s->fd == fd)
             return s;

@@ -4,6 +4,7 @@
 
 #include "base/assert.h"
 
+#include <errno.h>
 #include <string.h>
 
 /* Results kept without growing: a few hundred finish in a busy turn. */
@@ -135,6 +136,11 @@ int cyc_io_listen(struct cyc_io *io, const struct cyc_addr *addr,
 void cyc_io_close(struct cyc_io *io, int fd)
 {
     io->vt->close(io, fd);
+}
+
+int cyc_io_accept_last(struct cyc_io *io, int fd)
+{
+    return io->vt->accept_last != NULL ? io->vt->accept_last(io, fd) : -EAGAIN;
 }
 
 void cyc_io_reset(struct cyc_io *io, int fd)

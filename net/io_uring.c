@@ -487,6 +487,12 @@ static void engine_close(struct cyc_io *io, int fd)
     sqe_tag(sqe, TAG_NONE);
 }
 
+static int engine_accept_last(struct cyc_io *io, int fd)
+{
+    (void)io;
+    return cyc_sock_accept_last(fd);
+}
+
 static void engine_reset(struct cyc_io *io, int fd)
 {
     (void)io;
@@ -559,6 +565,7 @@ static const struct cyc_io_vt io_uring_vt = {
     .wake = engine_wake,
     .open = engine_open,
     .listen = engine_listen,
+    .accept_last = engine_accept_last,
     .close = engine_close,
     .shutdown = engine_shutdown,
     .reset = engine_reset,

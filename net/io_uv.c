@@ -49,7 +49,9 @@ struct uv_engine {
     struct cyc_io base;
     uv_loop_t loop;
     uv_async_t wake;
+    uv_prepare_t prepare;   /* runs before each wait, to bound it */
     uv_timer_t timer;       /* bounds the wait */
+    uint64_t wait_ns;       /* how long the wait about to begin may be */
     uint64_t timer_due_ns;  /* when it fires at the latest; UINT64_MAX: not running */
     struct uv_slot **slots; /* by descriptor */
     uint32_t slot_count;
@@ -342,12 +344,9 @@ static void engine_cancel(struct cyc_io *io, struct cyc_op *op)
     }
 }
 
-/** Up to libuv 1.44 a timer that is due fires before the poll, which would then wait for ever: the
- *  stop makes that poll return at once, and is forgotten when uv_run() returns. */
 static void timer_on_fire(uv_timer_t *timer)
 {
     cyc_container_of(timer, struct uv_engine, timer)->timer_due_ns = UINT64_MAX;
-    uv_stop(timer->loop);
 }
 
 static void wake_on_event(uv_async_t *wake)
@@ -355,15 +354,20 @@ static void wake_on_event(uv_async_t *wake)
     (void)wake; /* that the wait returns is all that is wanted */
 }
 
-/** Makes the wait end in time. A timer that is early is left alone: it costs one idle turn. */
-static void wait_bound(struct uv_engine *e, uint64_t wait_ns)
+/**
+ * Makes the wait that follows end in time. A timer that is early is left alone: it costs one idle
+ * turn. This is the last moment: up to 1.44 libuv fires what is due before it waits, and would then
+ * wait for ever.
+ */
+static void prepare_on_run(uv_prepare_t *prepare)
 {
+    struct uv_engine *e = cyc_container_of(prepare, struct uv_engine, prepare);
     uint64_t now_ns = e->base.clock.now_ns;
+    uint64_t wait_ns = e->base.finished.count > 0 ? 0 : e->wait_ns;
 
     if (wait_ns >= UINT64_MAX - now_ns || now_ns + wait_ns >= e->timer_due_ns)
         return;
     uint64_t wait_ms = (wait_ns + CYC_NS_PER_MS - 1) / CYC_NS_PER_MS;
-    uv_update_time(&e->loop);
     uv_timer_start(&e->timer, timer_on_fire, wait_ms, 0);
     e->timer_due_ns = now_ns + wait_ns;
 }
@@ -383,8 +387,7 @@ static int engine_wait(struct cyc_io *io, uint64_t wait_ns_max)
             return 0;
     }
     e->did_skip = false;
-    if (wait_ns_max > 0)
-        wait_bound(e, wait_ns_max);
+    e->wait_ns = wait_ns_max > 0 ? wait_ns_max : UINT64_MAX; /* else libuv does not wait anyway */
     uv_run(&e->loop, wait_ns_max > 0 ? UV_RUN_ONCE : UV_RUN_NOWAIT);
     cyc_io_clock_read(io);
     return 0;
@@ -417,6 +420,12 @@ static void engine_close(struct cyc_io *io, int fd)
     interest_set(slot, 0);
     slot_reset(slot);
     close(fd);
+}
+
+static int engine_accept_last(struct cyc_io *io, int fd)
+{
+    (void)io;
+    return cyc_sock_accept_last(fd);
 }
 
 static void engine_reset(struct cyc_io *io, int fd)
@@ -465,6 +474,7 @@ static void engine_destroy(struct cyc_io *io)
     for (uint32_t i = 0; i < e->slot_count; i++)
         if (e->slots[i] != NULL && e->slots[i]->poll.type == UV_POLL)
             uv_close((uv_handle_t *)&e->slots[i]->poll, NULL);
+    uv_close((uv_handle_t *)&e->prepare, NULL);
     uv_close((uv_handle_t *)&e->timer, NULL);
     uv_close((uv_handle_t *)&e->wake, NULL);
     uv_run(&e->loop, UV_RUN_DEFAULT);
@@ -482,6 +492,7 @@ static const struct cyc_io_vt io_uv_vt = {
     .wake = engine_wake,
     .open = engine_open,
     .listen = engine_listen,
+    .accept_last = engine_accept_last,
     .close = engine_close,
     .shutdown = engine_shutdown,
     .reset = engine_reset,
@@ -501,8 +512,11 @@ struct cyc_io *cyc_io_uv_create(const struct cyc_io_setup *setup, int *ret_error
         return NULL;
     }
     uv_timer_init(&e->loop, &e->timer);
+    uv_prepare_init(&e->loop, &e->prepare);
+    uv_prepare_start(&e->prepare, prepare_on_run);
     r = uv_async_init(&e->loop, &e->wake, wake_on_event);
     if (r < 0) {
+        uv_close((uv_handle_t *)&e->prepare, NULL);
         uv_close((uv_handle_t *)&e->timer, NULL);
         uv_run(&e->loop, UV_RUN_DEFAULT);
         uv_loop_close(&e->loop);

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <string.h>
@@ -143,6 +144,18 @@ uint32_t cyc_sock_backlog_granted(uint32_t wanted)
     if (!cyc_span_parse_u64(digits, UINT32_MAX, &limit) || limit > wanted)
         return wanted;
     return (uint32_t)limit;
+}
+
+int cyc_sock_accept_last(int fd)
+{
+    /* Drops everything that arrives for the listener, so nobody can get between the last accept and
+     * the close, which resets whoever still waits. Who is kept out is refused a moment later. */
+    struct sock_filter drop_all[] = {BPF_STMT(BPF_RET | BPF_K, 0)};
+    struct sock_fprog program = {.len = 1, .filter = drop_all};
+
+    setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program));
+    int accepted = accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    return accepted >= 0 ? accepted : -errno;
 }
 
 void cyc_sock_reset_on_close(int fd)

@@ -30,6 +30,8 @@
 #define HEAD_BYTES_PER_S_MIN 500
 /* Bytes of an answer that a closing connection may still take its time for. */
 #define LINGER_MS 5000
+/* What a connection that has asked nothing yet gets when its listener closes. */
+#define LAST_CALL_MS 1000
 
 static const struct cyc_conn_vt downstream_vt;
 
@@ -96,6 +98,8 @@ static uint32_t wait_limit_ms(struct cyc_downstream *d, enum wait_kind kind)
 
     switch (kind) {
     case WAIT_IDLE: /* who connects and says nothing has no more time than who says it slowly */
+        if (d->listener->is_removed)
+            return LAST_CALL_MS;
         return d->request_count > 0 ? conf->idle_timeout_ms : conf->header_timeout_ms;
     case WAIT_HEAD: {
         uint32_t paid_ms = HEAD_GRACE_MS + d->head_bytes * 1000 / HEAD_BYTES_PER_S_MIN;
@@ -282,7 +286,7 @@ bool cyc_downstream_open(struct cyc_listener *listener, int fd)
     cyc_list_add_back(&worker->downstreams, &d->link);
     cyc_list_init(&d->wish_link);
     peer_note(d);
-    cyc_timer_set(worker->io->wheel, &d->timer, listener->spec->conf->header_timeout_ms);
+    cyc_timer_set(worker->io->wheel, &d->timer, wait_limit_ms(d, WAIT_IDLE));
     cyc_conn_resume(&d->conn);
     cyc_stat_add(worker->stats, worker->slots->connections_active, 1);
     cyc_stat_add(worker->stats, worker->slots->connections_total, 1);
@@ -291,7 +295,11 @@ bool cyc_downstream_open(struct cyc_listener *listener, int fd)
 
 void cyc_downstream_drain(struct cyc_downstream *d)
 {
-    if (!d->is_closing)
+    if (d->is_closing)
+        return;
+    if (d->request_count == 0)
+        wait_begin(d);
+    else
         codec_of(d)->vt->drain(codec_of(d));
 }
 

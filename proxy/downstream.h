@@ -33,7 +33,8 @@ struct cyc_downstream {
 struct cyc_codec_limits cyc_downstream_limits(const struct cyc_listener_spec *spec);
 /** A connection was accepted. Takes `fd`. @return false when it was refused (and closed) */
 bool cyc_downstream_open(struct cyc_listener *listener, int fd);
-/** Ends it at the next chance: idle ones now, busy ones with their answer. */
+/** Ends it at the next chance: idle ones now, busy ones with their answer. One that has not asked
+ *  anything yet has a moment left to do so: its first request may be on its way. */
 void cyc_downstream_drain(struct cyc_downstream *downstream);
 /** Ends it now; every stream on it is cut. */
 void cyc_downstream_abort(struct cyc_downstream *downstream, enum cyc_fail why);

@@ -18,6 +18,18 @@ static void accept_start(struct cyc_listener *listener)
         cyc_io_accept(listener->worker->io, &listener->accept, listener->fd, listener_on_accept);
 }
 
+/** Whoever the kernel has let in is owed an answer. */
+static void backlog_take(struct cyc_listener *listener)
+{
+    struct cyc_io *io = listener->worker->io;
+    int fd;
+
+    while (listener->connection_count < listener->connection_count_max &&
+           (fd = cyc_io_accept_last(io, listener->fd)) >= 0)
+        if (cyc_downstream_open(listener, fd))
+            listener->connection_count++;
+}
+
 /** Frees a removed listener once nothing needs it. */
 static void listener_leave(struct cyc_listener *listener)
 {
@@ -26,6 +38,7 @@ static void listener_leave(struct cyc_listener *listener)
     if (!listener->is_removed || listener->accept.kind != CYC_OP_IDLE)
         return;
     if (listener->fd >= 0) {
+        backlog_take(listener);
         cyc_io_close(worker->io, listener->fd);
         listener->fd = -1;
     }

@@ -114,6 +114,8 @@ static void recv_step(struct sim_engine *e, struct sim_socket *s)
         return;
     }
     struct cyc_chunk *chunk = cyc_chunk_get(e->base.pool, s->reader->is_bulk);
+    if (chunk == NULL && s->reader->is_bulk)
+        chunk = cyc_chunk_get(e->base.pool, false);
     if (chunk == NULL) {
         recv_park(e, s);
         return;

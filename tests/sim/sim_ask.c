@@ -16,15 +16,16 @@ struct ask_method {
 };
 
 static const struct ask_method methods[] = {
-    {"GET", true, false},  {"GET", true, false},    {"GET", true, false},  {"HEAD", true, false},
-    {"POST", false, true}, {"POST", false, true},   {"PUT", true, true},   {"DELETE", true, false},
-    {"PATCH", false, true}, {"PROPFIND", false, true}, {"OPTIONS", true, false},
+    {"GET", true, false},      {"GET", true, false},     {"GET", true, false},
+    {"HEAD", true, false},     {"POST", false, true},    {"POST", false, true},
+    {"PUT", true, true},       {"DELETE", true, false},  {"PATCH", false, true},
+    {"PROPFIND", false, true}, {"OPTIONS", true, false},
 };
 
 static const struct {
     const char *path;
     uint32_t status;
-} local_paths[] = {{"/fixed", 200}, {"/nowhere", 404}, {"/health", 200}, {"/s/0", 404}};
+} local_paths[] = {{"/fixed", 200}, {"/nowhere", 404}, {"/health", 200}, {"/s", 404}};
 
 #define LOCAL_PATH_COUNT (sizeof(local_paths) / sizeof(local_paths[0]))
 
@@ -100,7 +101,8 @@ static size_t garbage_format(struct sim_run *run, uint32_t id, char out[HEAD_BYT
         "GET /x HTTP/1.1\r\nHost: sim.test\r\nContent-Length: +0\r\n\r\n",
         "GET /x HTTP/1.1\r\nHost: sim.test\r\nTransfer-Encoding: xchunked\r\n\r\n",
         "POST /x HTTP/1.1\r\nHost: sim.test\r\nTransfer-Encoding: chunked\r\n\r\n-1\r\n\r\n",
-        "POST /x HTTP/1.1\r\nHost: sim.test\r\nTransfer-Encoding: chunked\r\n\r\n1\nab\r\n0\r\n\r\n",
+        "POST /x HTTP/1.1\r\nHost: sim.test\r\nTransfer-Encoding: "
+        "chunked\r\n\r\n1\nab\r\n0\r\n\r\n",
         "GET /x HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
         "GET /x HTTP/1.1\r\n\r\n",
         "GET  /x HTTP/1.1\r\nHost: sim.test\r\n\r\n",
@@ -131,8 +133,9 @@ static int framing_format(const struct sim_request *request, char *out, size_t s
 static size_t head_format(const struct sim_request *request, char out[HEAD_BYTES_MAX])
 {
     char target[64];
-    const char *upgrade = request->kind == SIM_KIND_UPGRADE ? ", Upgrade\r\nUpgrade: sim/1" : "";
-    const char *te = request->wants_trailers ? ", TE\r\nTE: trailers" : "";
+    const char *upgrade =
+        request->kind == SIM_KIND_UPGRADE ? "Connection: Upgrade\r\nUpgrade: sim/1\r\n" : "";
+    const char *te = request->wants_trailers ? "Connection: TE\r\nTE: trailers\r\n" : "";
     size_t len = cyc_sim_request_target(request, target);
 
     if (request->kind == SIM_KIND_LOCAL)
@@ -140,7 +143,7 @@ static size_t head_format(const struct sim_request *request, char out[HEAD_BYTES
                                local_paths[request->id % LOCAL_PATH_COUNT].path);
     int at = snprintf(out, HEAD_BYTES_MAX,
                       "%s %.*s HTTP/1.%d\r\nHost: sim.test\r\nX-Sim-Note: kept\r\n"
-                      "Connection: X-Hop%s%s\r\nX-Hop: secret\r\nX-Forwarded-For: 6.6.6.6\r\n",
+                      "Connection: X-Hop\r\nX-Hop: secret\r\n%s%sX-Forwarded-For: 6.6.6.6\r\n",
                       request->method, (int)len, target, request->is_old ? 0 : 1, upgrade, te);
     at += framing_format(request, out + at, HEAD_BYTES_MAX - (size_t)at);
     at += snprintf(out + at, HEAD_BYTES_MAX - (size_t)at, "%s\r\n",
@@ -165,6 +168,8 @@ struct sim_writer cyc_sim_ask_body(const struct sim_request *request, bool is_tu
         .stop_bytes = UINT64_MAX,
         .has_trailers = request->has_trailers,
         .has_extensions = request->id % 4 == 0,
-        .is_done = !is_tunnel && request->framing == SIM_FRAMING_NONE,
+        .is_done =
+            !is_tunnel && (request->framing == SIM_FRAMING_NONE ||
+                           (request->framing == SIM_FRAMING_LENGTH && request->body_bytes == 0)),
     };
 }

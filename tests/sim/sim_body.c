@@ -66,8 +66,8 @@ static void end_write(struct sim_writer *writer, struct cyc_buf *out)
 void cyc_sim_writer_write(struct sim_writer *writer, struct sim_run *run, struct cyc_buf *out,
                           size_t bytes_max)
 {
-    uint64_t stop = writer->stop_bytes < writer->total_bytes ? writer->stop_bytes
-                                                             : writer->total_bytes;
+    uint64_t stop =
+        writer->stop_bytes < writer->total_bytes ? writer->stop_bytes : writer->total_bytes;
     while (bytes_max > 0 && writer->at_bytes < stop) {
         uint64_t left = stop - writer->at_bytes;
         size_t len = left < bytes_max ? (size_t)left : bytes_max;

@@ -29,10 +29,10 @@ struct sim_writer {
     enum sim_framing framing;
     uint32_t key;
     uint64_t total_bytes, at_bytes;
-    uint64_t stop_bytes;         /* ends here, without an end; UINT64_MAX: does not */
-    bool has_trailers;           /* chunked: X-Sim-Trailer: <key> */
-    bool has_extensions;         /* chunked */
-    bool has_bad_chunk;          /* chunked: instead of the last chunk comes nonsense */
+    uint64_t stop_bytes; /* ends here, without an end; UINT64_MAX: does not */
+    bool has_trailers;   /* chunked: X-Sim-Trailer: <key> */
+    bool has_extensions; /* chunked */
+    bool has_bad_chunk;  /* chunked: instead of the last chunk comes nonsense */
     bool is_done;
 };
 

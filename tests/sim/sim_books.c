@@ -34,9 +34,8 @@ static void must_equal(struct sim_gateway *gateway, struct cyc_span text, const 
 static void text_check(struct sim_gateway *gateway, struct cyc_span text)
 {
     static const char *const gauges[] = {
-        "cyclone_active_connections", "cyclone_requests_active",
-        "cyclone_upstream_active_requests", "cyclone_upstream_idle_connections",
-        "cyclone_upstream_pending_requests"};
+        "cyclone_active_connections", "cyclone_requests_active", "cyclone_upstream_active_requests",
+        "cyclone_upstream_idle_connections", "cyclone_upstream_pending_requests"};
     double requests = family_sum(text, "cyclone_requests_total");
 
     must_equal(gateway, text, "cyclone_route_requests_total", requests);

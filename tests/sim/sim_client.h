@@ -25,10 +25,10 @@ enum sim_client_state {
 struct sim_manners {
     uint32_t request_count; /* on this connection */
     uint32_t depth;
-    uint32_t piece_ms;      /* slow writer; 0: not */
+    uint32_t piece_ms;                 /* slow writer; 0: not */
     uint32_t pause_permille, pause_ms; /* slow reader */
-    uint32_t quit_ms;       /* leaves then; 0: not */
-    uint32_t quit_kind;     /* 0: close, 1: reset, 2: says no more and waits */
+    uint32_t quit_ms;                  /* leaves then; 0: not */
+    uint32_t quit_kind;                /* 0: close, 1: reset, 2: says no more and waits */
 };
 
 struct sim_client {

@@ -4,6 +4,7 @@
 #include "base/assert.h"
 #include "base/stats.h"
 #include "proxy/master_internal.h"
+#include "proxy/view.h"
 #include "tests/sim/sim_books.h"
 
 #include <stdio.h>
@@ -74,8 +75,7 @@ static void worker_check(struct sim_gateway_worker *gw)
     uint64_t active = cyc_stat_get(worker->stats, worker->slots->requests_active);
     if (active != worker->stream_slab.used_count)
         cyc_sim_complain(run, "worker %u counts %llu active requests and has %u streams",
-                         worker->index, (unsigned long long)active,
-                         worker->stream_slab.used_count);
+                         worker->index, (unsigned long long)active, worker->stream_slab.used_count);
     active = cyc_stat_get(worker->stats, worker->slots->connections_active);
     if (active != worker->downstream_slab.used_count)
         cyc_sim_complain(run, "worker %u counts %llu active connections and has %u", worker->index,
@@ -87,8 +87,10 @@ static void worker_turn(struct sim_party *party)
     struct sim_gateway_worker *gw = cyc_container_of(party, struct sim_gateway_worker, party);
     struct cyc_worker *worker = &gw->worker;
 
-    if (gw->is_done)
+    if (gw->is_done) { /* woken by a letter that came too late */
+        cyc_io_turn(worker->io, 0);
         return;
+    }
     gw->is_done = !cyc_worker_turn(worker, 0);
     ring_read(gw);
     worker_check(gw);
@@ -181,7 +183,7 @@ static void publish(struct sim_gateway *gateway, struct cyc_snapshot *snapshot)
 
     for (uint32_t w = 0; w < gateway->worker_count; w++)
         views[w] = cyc_view_create(&gateway->mem, snapshot, &gateway->workers[w].worker,
-                                   view_on_released);
+                                   cyc_worker_run_view, view_on_released);
     listeners_open(gateway, snapshot, views);
     gateway->current = snapshot;
     snapshot->unreleased_count = gateway->worker_count;
@@ -212,8 +214,7 @@ static void phase_letter_free(struct cyc_letter *letter, void *owner)
                  sizeof(struct phase_letter));
 }
 
-static void letter_return(struct cyc_letter *letter, struct cyc_worker *worker,
-                          cyc_letter_run *run)
+static void letter_return(struct cyc_letter *letter, struct cyc_worker *worker, cyc_letter_run *run)
 {
     letter->run = run;
     cyc_mailbox_post(worker->control, letter);
@@ -233,8 +234,7 @@ static void phase_begin(struct sim_gateway *gateway, enum cyc_worker_phase phase
     gateway->phase = phase;
     cyc_sim_trace(gateway->run, "phase %d", (int)phase);
     for (uint32_t w = 0; w < gateway->worker_count; w++) {
-        struct phase_letter *letter =
-            cyc_mem_zalloc(&gateway->mem, CYC_MEM_OTHER, sizeof(*letter));
+        struct phase_letter *letter = cyc_mem_zalloc(&gateway->mem, CYC_MEM_OTHER, sizeof(*letter));
         letter->letter.run = phase_letter_run;
         letter->phase = phase;
         gateway->letter_count++;
@@ -261,8 +261,7 @@ static void endpoints_letter_free(struct cyc_letter *letter, void *owner)
 static void endpoints_letter_run(struct cyc_letter *letter, void *owner)
 {
     struct cyc_worker *worker = owner;
-    struct endpoints_letter *endpoints =
-        cyc_container_of(letter, struct endpoints_letter, letter);
+    struct endpoints_letter *endpoints = cyc_container_of(letter, struct endpoints_letter, letter);
     struct cyc_cluster *cluster = cyc_cluster_find(worker->upstreams, endpoints->cluster);
 
     if (cluster != NULL)

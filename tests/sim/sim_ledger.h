@@ -62,8 +62,8 @@ struct sim_arrival {
     enum sim_framing framing;
     uint64_t answer_bytes;
     bool has_trailers;
-    bool is_valid; /* what was sent is an answer at all */
-    bool is_whole; /* all of it was sent */
+    bool is_valid;         /* what was sent is an answer at all */
+    bool is_whole;         /* all of it was sent */
     bool is_body_received; /* the request was read to its end */
 };
 
@@ -72,7 +72,7 @@ struct sim_ledger {
     struct sim_request *requests;
     struct sim_arrival *arrivals;
     uint32_t request_count, arrival_count;
-    uint32_t open_count;                          /* requests without an outcome */
+    uint32_t open_count; /* requests without an outcome */
     uint32_t outcome_counts[SIM_OUTCOME_COUNT];
     uint32_t idempotent_arrivals_max; /* of one request: tries and the one replay */
 };

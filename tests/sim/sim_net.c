@@ -177,8 +177,7 @@ uint64_t cyc_sim_net_next_event_ns(struct cyc_sim_net *net)
 {
     uint64_t next_ns = NEVER;
 
-    cyc_list_for_each(link, &net->engines)
-    {
+    cyc_list_for_each (link, &net->engines) {
         struct sim_engine *engine = cyc_container_of(link, struct sim_engine, link);
         next_ns = earlier(next_ns, cyc_sim_engine_due_ns(engine));
     }
@@ -197,8 +196,7 @@ struct cyc_io *cyc_sim_net_pick(struct cyc_sim_net *net, uint64_t limit_ns)
     uint32_t due_count = 0;
     uint64_t next_ns = NEVER;
 
-    cyc_list_for_each(link, &net->engines)
-    {
+    cyc_list_for_each (link, &net->engines) {
         struct sim_engine *engine = cyc_container_of(link, struct sim_engine, link);
         uint64_t due_ns = later(cyc_sim_engine_due_ns(engine), net->now_ns);
         if (due_ns < next_ns) {

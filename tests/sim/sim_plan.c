@@ -59,8 +59,8 @@ static void presences_draw(struct sim_plan *plan, struct cyc_rng *rng)
     for (uint32_t i = 0; i < plan->service_count; i++) {
         plan->presences[i] = SIM_PRESENCE_THERE;
         if (plan->weather == SIM_WEATHER_STORM && cyc_rng_chance_permille(rng, 150))
-            plan->presences[i] = cyc_rng_chance_permille(rng, 500) ? SIM_PRESENCE_ABSENT
-                                                                   : SIM_PRESENCE_DEAF;
+            plan->presences[i] =
+                cyc_rng_chance_permille(rng, 500) ? SIM_PRESENCE_ABSENT : SIM_PRESENCE_DEAF;
     }
 }
 
@@ -205,8 +205,8 @@ __attribute__((format(printf, 2, 3))) static void put(struct yaml *yaml, const c
     va_list args;
 
     va_start(args, format);
-    yaml->len += (size_t)vsnprintf(yaml->text + yaml->len, sizeof(yaml->text) - yaml->len, format,
-                                   args);
+    yaml->len +=
+        (size_t)vsnprintf(yaml->text + yaml->len, sizeof(yaml->text) - yaml->len, format, args);
     va_end(args);
 }
 

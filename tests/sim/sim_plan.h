@@ -24,7 +24,7 @@
 enum sim_weather { SIM_WEATHER_CALM, SIM_WEATHER_SERVICES, SIM_WEATHER_STORM };
 
 struct sim_cluster_plan {
-    uint32_t number; /* its name: c<number> */
+    uint32_t number;   /* its name: c<number> */
     uint32_t services; /* bit mask */
     uint32_t policy;
     uint32_t max_per_endpoint, max_idle, max_pending, max_requests;
@@ -37,7 +37,7 @@ struct sim_config_plan {
     uint32_t cluster_count, next_cluster_number;
     uint32_t group_clusters[CYC_SIM_GROUP_COUNT]; /* index of the cluster each group goes to */
     uint32_t retry_count;
-    uint32_t features; /* bits: filters that are on */
+    uint32_t features;     /* bits: filters that are on */
     uint32_t max_requests; /* per client connection; 0: unlimited */
     uint32_t max_connections;
 };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What every part of one simulated run shares: the seed's numbers, the clock, the network, and where
- * findings go.
+ * What every part of one simulated run shares: the seed's numbers, the clock, the network, and
+ * where findings go.
  *
  * A run is one life of a gateway. Parts tell what they do with cyc_sim_trace() (shown with
  * --verbose, hashed always) and what must never happen with cyc_sim_complain(): one line that names
@@ -38,8 +38,8 @@ void cyc_sim_run_fini(struct sim_run *run);
 
 __attribute__((format(printf, 2, 3))) void cyc_sim_trace(struct sim_run *run, const char *format,
                                                          ...);
-__attribute__((format(printf, 2, 3))) void cyc_sim_complain(struct sim_run *run,
-                                                            const char *format, ...);
+__attribute__((format(printf, 2, 3))) void cyc_sim_complain(struct sim_run *run, const char *format,
+                                                            ...);
 
 /** Uniform in [0, n). */
 uint64_t cyc_sim_below(struct sim_run *run, uint64_t n);

@@ -37,31 +37,30 @@ static void answer_draw(struct sim_run *run, struct sim_script *script,
 {
     arrival->status = status_draw(run, request);
     arrival->answer_bytes = arrival->status == 204 ? 0 : cyc_sim_body_bytes_draw(run);
-    arrival->framing = (enum sim_framing)cyc_sim_between(run, SIM_FRAMING_LENGTH,
-                                                         SIM_FRAMING_UNTIL_CLOSE);
+    arrival->framing =
+        (enum sim_framing)cyc_sim_between(run, SIM_FRAMING_LENGTH, SIM_FRAMING_UNTIL_CLOSE);
     script->is_old = arrival->framing != SIM_FRAMING_CHUNKED && cyc_sim_chance(run, 100);
     if (arrival->status == 101 || is_bodiless(request, arrival)) {
         arrival->framing = arrival->status == 101 ? SIM_FRAMING_UNTIL_CLOSE : SIM_FRAMING_LENGTH;
         script->is_old = false;
     }
-    arrival->has_trailers =
-        arrival->framing == SIM_FRAMING_CHUNKED && cyc_sim_chance(run, 300);
+    arrival->has_trailers = arrival->framing == SIM_FRAMING_CHUNKED && cyc_sim_chance(run, 300);
     script->has_extensions = cyc_sim_chance(run, 100);
-    script->is_closing = arrival->framing == SIM_FRAMING_UNTIL_CLOSE || script->is_old ||
-                         cyc_sim_chance(run, 100);
+    script->is_closing =
+        arrival->framing == SIM_FRAMING_UNTIL_CLOSE || script->is_old || cyc_sim_chance(run, 100);
     arrival->is_valid = true;
 }
 
 static void mischief_draw(struct sim_run *run, struct sim_script *script,
                           const struct sim_request *request, struct sim_arrival *arrival)
 {
-    script->mischief = (enum sim_mischief)cyc_sim_between(run, SIM_MISCHIEF_END_BEFORE,
-                                                          SIM_MISCHIEF_COUNT - 1);
+    script->mischief =
+        (enum sim_mischief)cyc_sim_between(run, SIM_MISCHIEF_END_BEFORE, SIM_MISCHIEF_COUNT - 1);
     script->is_by_reset = cyc_sim_chance(run, 500);
     if (arrival->status == 101 && script->mischief >= SIM_MISCHIEF_CUT_BODY)
         script->mischief = SIM_MISCHIEF_END_BEFORE;
-    if (is_bodiless(request, arrival) && (script->mischief == SIM_MISCHIEF_BAD_CHUNK ||
-                                          script->mischief == SIM_MISCHIEF_CUT_BODY))
+    if (is_bodiless(request, arrival) &&
+        (script->mischief == SIM_MISCHIEF_BAD_CHUNK || script->mischief == SIM_MISCHIEF_CUT_BODY))
         script->mischief = SIM_MISCHIEF_PARTIAL_HEAD;
     if (script->mischief == SIM_MISCHIEF_BAD_CHUNK) {
         arrival->framing = SIM_FRAMING_CHUNKED;
@@ -78,8 +77,8 @@ static void mischief_draw(struct sim_run *run, struct sim_script *script,
         script->info_count = 0;
     else if (arrival->framing == SIM_FRAMING_UNTIL_CLOSE)
         script->mischief = SIM_MISCHIEF_NONE; /* there is no behind */
-    arrival->is_valid = script->mischief == SIM_MISCHIEF_NONE ||
-                        script->mischief == SIM_MISCHIEF_EXTRA_BYTES;
+    arrival->is_valid =
+        script->mischief == SIM_MISCHIEF_NONE || script->mischief == SIM_MISCHIEF_EXTRA_BYTES;
 }
 
 void cyc_sim_script_draw(struct sim_run *run, struct sim_script *script,
@@ -139,9 +138,9 @@ static const char *reason_of(uint32_t status)
 static size_t head_format(struct sim_run *run, const struct sim_script *script,
                           const struct sim_arrival *arrival, char head[HEAD_BYTES_MAX])
 {
-    const char *connection = script->is_closing             ? "Connection: close, X-Hop\r\n"
+    const char *connection = script->is_closing         ? "Connection: close, X-Hop\r\n"
                              : cyc_sim_chance(run, 300) ? "Connection: X-Hop\r\n"
-                                                            : "Connection: keep-alive, X-Hop\r\n";
+                                                        : "Connection: keep-alive, X-Hop\r\n";
     const char *keep_alive = cyc_sim_chance(run, 200) ? "Keep-Alive: timeout=3, max=9\r\n" : "";
 
     if (arrival->status == 101)
@@ -155,9 +154,9 @@ static size_t head_format(struct sim_run *run, const struct sim_script *script,
         len += snprintf(head + len, HEAD_BYTES_MAX - (size_t)len, "Content-Length: %llu\r\n",
                         (unsigned long long)arrival->answer_bytes);
     else if (arrival->framing == SIM_FRAMING_CHUNKED)
-        len += snprintf(head + len, HEAD_BYTES_MAX - (size_t)len,
-                        "Transfer-Encoding: chunked\r\n%s",
-                        arrival->has_trailers ? "Trailer: X-Sim-Trailer\r\n" : "");
+        len +=
+            snprintf(head + len, HEAD_BYTES_MAX - (size_t)len, "Transfer-Encoding: chunked\r\n%s",
+                     arrival->has_trailers ? "Trailer: X-Sim-Trailer\r\n" : "");
     len += snprintf(head + len, HEAD_BYTES_MAX - (size_t)len, "\r\n");
     return (size_t)len;
 }

@@ -29,7 +29,8 @@ struct sim_script {
     uint64_t cut_bytes; /* CUT_BODY: so much of the body comes */
 };
 
-/** Decides; fills the arrival's side of the answer too. @param mischief_permille  how often badly */
+/** Decides; fills the arrival's side of the answer too. @param mischief_permille  how often badly
+ */
 void cyc_sim_script_draw(struct sim_run *run, struct sim_script *script,
                          const struct sim_request *request, struct sim_arrival *arrival,
                          uint32_t mischief_permille);

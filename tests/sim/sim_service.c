@@ -468,8 +468,8 @@ void cyc_sim_service_start(struct sim_service *service, struct sim_run *run,
     struct cyc_sock_options options = {.backlog = presence == SIM_PRESENCE_DEAF ? 2 : 128};
     char address[32];
 
-    *service = (struct sim_service){
-        .ledger = ledger, .index = index, .presence = presence, .fd = -1};
+    *service =
+        (struct sim_service){.ledger = ledger, .index = index, .presence = presence, .fd = -1};
     cyc_sim_host_init(&service->host, run);
     cyc_list_init(&service->conns);
     cyc_timer_init(&service->accept_timer, accept_start);
@@ -487,7 +487,7 @@ void cyc_sim_service_start(struct sim_service *service, struct sim_run *run,
 void cyc_sim_service_stop(struct sim_service *service)
 {
     service->is_stopping = true;
-    cyc_list_for_each(link, &service->conns)
+    cyc_list_for_each (link, &service->conns)
         conn_end(cyc_container_of(link, struct service_conn, link), false);
     cyc_timer_cancel(&service->accept_timer);
     if (service->accept.kind != CYC_OP_IDLE) {

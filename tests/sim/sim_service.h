@@ -21,7 +21,7 @@ struct sim_service {
     struct sim_ledger *ledger;
     uint32_t index;
     enum sim_presence presence;
-    uint32_t mischief_permille;  /* answers that go wrong */
+    uint32_t mischief_permille;   /* answers that go wrong */
     uint32_t idle_close_permille; /* connections it closes whenever it likes */
     struct cyc_addr addr;
     struct cyc_op accept;

@@ -87,8 +87,7 @@ void cyc_sim_verdict_head(struct sim_client *client, const struct sim_request *r
 
 /* ---- ends ------------------------------------------------------------------------------------ */
 
-static const char *whole_problem(const struct sim_client *client,
-                                 const struct sim_request *request)
+static const char *whole_problem(const struct sim_client *client, const struct sim_request *request)
 {
     const struct sim_arrival *arrival = client->arrival;
     const struct sim_wire *wire = &client->wire;
@@ -169,8 +168,7 @@ static bool may_be_broken(const struct sim_client *client, const struct sim_requ
 
 bool cyc_sim_verdict_broken(struct sim_client *client, struct sim_request *request)
 {
-    enum sim_outcome outcome =
-        client->has_head ? SIM_OUTCOME_CUT : SIM_OUTCOME_UNANSWERED;
+    enum sim_outcome outcome = client->has_head ? SIM_OUTCOME_CUT : SIM_OUTCOME_UNANSWERED;
 
     if (client->has_quit) {
         cyc_sim_request_end(client->ledger, request, SIM_OUTCOME_ABANDONED);

@@ -149,8 +149,7 @@ static const char *lines_read(struct sim_wire *wire, bool has_start)
             return "a bare CR";
         if (line.len == 0)
             return has_start ? "an empty line before the head" : NULL;
-        const char *problem =
-            has_start ? start_line_read(wire, line) : field_read(wire, line);
+        const char *problem = has_start ? start_line_read(wire, line) : field_read(wire, line);
         if (problem != NULL)
             return problem;
         has_start = false;
@@ -160,9 +159,8 @@ static const char *lines_read(struct sim_wire *wire, bool has_start)
 
 static bool has_no_body(const struct sim_wire *wire)
 {
-    return wire->is_response &&
-           (wire->is_head_request || wire->status < 200 || wire->status == 204 ||
-            wire->status == 304);
+    return wire->is_response && (wire->is_head_request || wire->status < 200 ||
+                                 wire->status == 204 || wire->status == 304);
 }
 
 static const char *framing_read(struct sim_wire *wire)

@@ -14,11 +14,11 @@
 #define CYC_SIM_FIELD_COUNT_MAX 64
 
 enum sim_wire_event {
-    SIM_WIRE_MORE,     /* all bytes taken, nothing complete */
-    SIM_WIRE_HEAD,     /* a head: start line and fields are valid until the next call */
-    SIM_WIRE_BODY,     /* wire->piece */
-    SIM_WIRE_END,      /* the message is complete; trailers, if any, are in the fields */
-    SIM_WIRE_BAD,      /* wire->problem; nothing more can be read */
+    SIM_WIRE_MORE, /* all bytes taken, nothing complete */
+    SIM_WIRE_HEAD, /* a head: start line and fields are valid until the next call */
+    SIM_WIRE_BODY, /* wire->piece */
+    SIM_WIRE_END,  /* the message is complete; trailers, if any, are in the fields */
+    SIM_WIRE_BAD,  /* wire->problem; nothing more can be read */
 };
 
 struct sim_field {

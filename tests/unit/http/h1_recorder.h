@@ -39,13 +39,13 @@ struct recorder {
     bool is_quiet;               /* no record, for long runs */
     bool refuses_open;
     bool hides_reasons; /* of two that apply the cut may decide which is seen first */
-    enum cyc_fail fed; /* last answer of feed */
+    enum cyc_fail fed;  /* last answer of feed */
     uint32_t gone_count, reset_count;
     uint64_t body_bytes;
     /* What the test wants to do inside an event; NULL: nothing. */
     void (*at_head)(struct recorder *r, struct cyc_msg *head, bool is_end);
     void (*at_body)(struct recorder *r, struct cyc_buf *body, bool is_end);
-    void (*at_trailers)(struct recorder *r);
+    void (*at_trailers)(struct recorder *r, struct cyc_msg *trailers);
     void (*at_reset)(struct recorder *r, enum cyc_fail why, bool can_answer);
     void (*at_gone)(struct recorder *r);
     void *test; /* the test's own */
@@ -198,7 +198,7 @@ static inline void recorder_on_trailers(struct cyc_codec_stream *cs, struct cyc_
     record_entry(r, "trailers");
     record_fields(r, trailers);
     if (r->at_trailers != NULL)
-        r->at_trailers(r);
+        r->at_trailers(r, trailers);
 }
 
 static inline void recorder_on_room(struct cyc_codec_stream *cs)

@@ -34,6 +34,7 @@ struct rig {
     struct cyc_mem mem;
     uv_loop_t loop;
     uv_udp_t server;
+    uv_timer_t tick; /* libuv 1.44 may run a timer and then wait for ever */
     uint32_t query_count;
     struct record record;
     struct cyc_dns *dns;
@@ -130,6 +131,11 @@ static void server_on_query(uv_udp_t *server, ssize_t len, const uv_buf_t *buf,
     assert_true(uv_udp_try_send(server, &answer, 1, from) > 0);
 }
 
+static void tick_on_fire(uv_timer_t *tick)
+{
+    (void)tick;
+}
+
 static void rig_init(struct rig *rig)
 {
     struct sockaddr_in addr;
@@ -140,6 +146,8 @@ static void rig_init(struct rig *rig)
     *rig = (struct rig){0};
     assert_int_equal(uv_loop_init(&rig->loop), 0);
     assert_int_equal(uv_ip4_addr("127.0.0.1", 0, &addr), 0);
+    uv_timer_init(&rig->loop, &rig->tick);
+    uv_timer_start(&rig->tick, tick_on_fire, 5, 5);
     uv_udp_init(&rig->loop, &rig->server);
     rig->server.data = rig;
     assert_int_equal(uv_udp_bind(&rig->server, (struct sockaddr *)&addr, 0), 0);
@@ -161,6 +169,7 @@ static void rig_fini(struct rig *rig)
 {
     cyc_dns_destroy(rig->dns);
     uv_close((uv_handle_t *)&rig->server, NULL);
+    uv_close((uv_handle_t *)&rig->tick, NULL);
     uv_run(&rig->loop, UV_RUN_DEFAULT);
     assert_int_equal(uv_loop_close(&rig->loop), 0);
     assert_int_equal(rig->mem.total_bytes, 0);

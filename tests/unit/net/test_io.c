@@ -375,6 +375,30 @@ static void io__poll_fires_per_event_and_wake_ends_a_wait(void **state)
     poll_and_wake_on(ENGINE_URING);
 }
 
+static void bounded_on(enum engine engine)
+{
+    struct rig rig;
+
+    if (!rig_init(&rig, engine))
+        skip();
+    cyc_io_wake(rig.io);
+    assert_true(cyc_io_turn(rig.io, 2 * CYC_NS_PER_MS) >= 0); /* ends early: a bound is left over */
+    uint64_t start_ns = rig.io->clock.now_ns;
+    while (rig.io->clock.now_ns < start_ns + 5 * CYC_NS_PER_MS)
+        cyc_io_clock_read(rig.io); /* a callback that takes its time */
+    assert_true(cyc_io_turn(rig.io, 20 * CYC_NS_PER_MS) >= 0);
+    assert_true(cyc_io_turn(rig.io, 20 * CYC_NS_PER_MS) >= 0);
+    rig_fini(&rig);
+}
+
+static void io__a_wait_ends_although_an_earlier_bound_has_passed(void **state)
+{
+    (void)state;
+    bounded_on(ENGINE_EPOLL);
+    bounded_on(ENGINE_URING_OLD);
+    bounded_on(ENGINE_URING);
+}
+
 /** With no room in the pool a receive waits inside the engine and goes on when there is. */
 static void parking_on(enum engine engine)
 {
@@ -439,6 +463,7 @@ int main(void)
         cmocka_unit_test(io__ops_keep_their_rules_in_simulation),
         cmocka_unit_test(io__connect_to_nobody_is_refused),
         cmocka_unit_test(io__poll_fires_per_event_and_wake_ends_a_wait),
+        cmocka_unit_test(io__a_wait_ends_although_an_earlier_bound_has_passed),
         cmocka_unit_test(io__receive_without_room_waits_in_the_engine),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
