@@ -299,8 +299,7 @@ static enum cyc_fail request_line_read(struct cyc_msg *msg)
     if (raw.len < version_at + 11)
         return CYC_FAIL_BAD_REQUEST; /* HTTP/0.9 has no version */
     const char *version = raw.ptr + version_at;
-    if (memcmp(version, " HTTP/", 6) != 0 || !ends_in_version(cyc_span_of(version + 1, 8)) ||
-        version[9] != '\r')
+    if (!ends_in_version(cyc_span_of(version + 1, 8)) || version[9] != '\r')
         return CYC_FAIL_BAD_REQUEST;
     if (version[6] != '1' || version[8] > '1')
         return CYC_FAIL_VERSION;

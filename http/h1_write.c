@@ -211,7 +211,7 @@ static char *put_answer_framing(struct h1 *h1, char *at, const struct cyc_msg *h
 }
 
 /** Is it known by now that the connection will end with this answer? Then it says so. */
-static bool is_last_answer(const struct h1 *h1, const struct cyc_msg *head, bool is_end)
+static bool is_last_answer(const struct h1 *h1)
 {
     bool is_request_over = h1->in == H1_IN_DONE || h1->in == H1_IN_UPGRADE;
 
@@ -219,9 +219,9 @@ static bool is_last_answer(const struct h1 *h1, const struct cyc_msg *head, bool
         return true;
     if (h1->is_eof && !h1->has_leftover)
         return true;
-    /* The rest of the request will not be read after the answer's end, and a client that waits for
-     * the 100 may never send it. */
-    return !is_request_over && (is_end || head->status >= 400 || h1->waits_for_100);
+    /* The rest of the request is not read after the answer's end, and which of the two ends first
+     * is not known yet. Closing without having said so would lose what was pipelined. */
+    return !is_request_over;
 }
 
 static char *put_answer_connection(struct h1 *h1, char *at, const struct cyc_msg *head)
@@ -255,7 +255,7 @@ static void send_answer(struct h1 *h1, const struct cyc_msg *head, bool is_end)
     size_t bytes = answer_bytes_max(head);
     char *start = head_reserve(h1, bytes), *at = start;
 
-    h1->is_close = is_last_answer(h1, head, is_end);
+    h1->is_close = is_last_answer(h1);
     at = put_status_line(at, head);
     at = put_fields(at, head, OWN_TOKENS);
     if (cyc_msg_find(head, CYC_TOKEN_DATE) == NULL)

@@ -4,7 +4,6 @@
 
 #include "base/assert.h"
 
-#include <errno.h>
 #include <string.h>
 
 /* Results kept without growing: a few hundred finish in a busy turn. */
@@ -138,9 +137,10 @@ void cyc_io_close(struct cyc_io *io, int fd)
     io->vt->close(io, fd);
 }
 
-int cyc_io_accept_last(struct cyc_io *io, int fd)
+void cyc_io_quiesce(struct cyc_io *io, int fd)
 {
-    return io->vt->accept_last != NULL ? io->vt->accept_last(io, fd) : -EAGAIN;
+    if (io->vt->quiesce != NULL)
+        io->vt->quiesce(io, fd);
 }
 
 void cyc_io_reset(struct cyc_io *io, int fd)

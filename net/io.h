@@ -87,7 +87,7 @@ struct cyc_io_vt {
                 const struct cyc_sock_options *opts);
     int (*listen)(struct cyc_io *io, const struct cyc_addr *addr,
                   const struct cyc_sock_options *opts);
-    int (*accept_last)(struct cyc_io *io, int fd); /* NULL: nobody ever waits */
+    void (*quiesce)(struct cyc_io *io, int fd); /* NULL: nothing to do */
     void (*close)(struct cyc_io *io, int fd);
     void (*shutdown)(struct cyc_io *io, int fd); /* no more sends */
     void (*reset)(struct cyc_io *io, int fd);    /* the close that follows is to be a reset */
@@ -153,10 +153,9 @@ int cyc_io_open(struct cyc_io *io, const struct cyc_addr *addr,
 /** A listening socket of this worker (SO_REUSEPORT for IP). @return descriptor or negative errno */
 int cyc_io_listen(struct cyc_io *io, const struct cyc_addr *addr,
                   const struct cyc_sock_options *opts);
-/** For a listener that is about to be closed and has no ACCEPT in flight: nobody is let in any
- * more, and those who already wait come out, one a call. @return descriptor, or negative errno: no
- * more */
-int cyc_io_accept_last(struct cyc_io *io, int fd);
+/** For a listener that is to be closed in a moment: nobody new is let in, and who had begun to
+ * connect still comes out of ACCEPT. Closing at once would reset those who wait. */
+void cyc_io_quiesce(struct cyc_io *io, int fd);
 void cyc_io_close(struct cyc_io *io, int fd);
 void cyc_io_shutdown(struct cyc_io *io, int fd);
 /** Before cyc_io_close: the peer is to see a reset, not an orderly end. */

@@ -58,8 +58,9 @@ struct uring_engine {
     struct cyc_uring_bufs small, large;
     struct cyc_op *parked_head, *parked_tail;
     bool has_lent_bufs, has_multishot_accept, has_multishot_poll;
-    bool can_gather; /* the kernel has copied the gather when submit returns */
-    uint8_t quiet;   /* sqe flags for what only completes visibly when it fails */
+    bool is_batching; /* network.enable_syscall_batching */
+    bool can_gather;  /* the kernel has copied the gather when submit returns */
+    uint8_t quiet;    /* sqe flags for what only completes visibly when it fails */
     int wake_fd;
     uint64_t wake_value; /* read into by the ring */
     struct cyc_guest_uv *guest;
@@ -172,6 +173,8 @@ static void engine_submit(struct cyc_io *io, struct cyc_op *op)
         cyc_unreachable();
     }
     io_uring_sqe_set_data(sqe, op);
+    if (CYC_UNLIKELY(!e->is_batching))
+        io_uring_submit(&e->ring);
 }
 
 static void guest_watch(struct uring_engine *e)
@@ -487,10 +490,10 @@ static void engine_close(struct cyc_io *io, int fd)
     sqe_tag(sqe, TAG_NONE);
 }
 
-static int engine_accept_last(struct cyc_io *io, int fd)
+static void engine_quiesce(struct cyc_io *io, int fd)
 {
     (void)io;
-    return cyc_sock_accept_last(fd);
+    cyc_sock_quiesce(fd);
 }
 
 static void engine_reset(struct cyc_io *io, int fd)
@@ -565,7 +568,7 @@ static const struct cyc_io_vt io_uring_vt = {
     .wake = engine_wake,
     .open = engine_open,
     .listen = engine_listen,
-    .accept_last = engine_accept_last,
+    .quiesce = engine_quiesce,
     .close = engine_close,
     .shutdown = engine_shutdown,
     .reset = engine_reset,
@@ -609,6 +612,7 @@ struct cyc_io *cyc_io_uring_create(const struct cyc_io_setup *setup, int *ret_er
 
     struct uring_engine *e = cyc_mem_zalloc(setup->mem, CYC_MEM_IO, sizeof(*e));
     e->base.mem = setup->mem;
+    e->is_batching = setup->network->is_syscall_batching;
     e->guest_due_ns = UINT64_MAX;
     e->wake_fd = eventfd(0, EFD_CLOEXEC);
     int r = e->wake_fd >= 0 ? cyc_uring_setup(&e->ring, entry_count) : -errno;

@@ -422,10 +422,10 @@ static void engine_close(struct cyc_io *io, int fd)
     close(fd);
 }
 
-static int engine_accept_last(struct cyc_io *io, int fd)
+static void engine_quiesce(struct cyc_io *io, int fd)
 {
     (void)io;
-    return cyc_sock_accept_last(fd);
+    cyc_sock_quiesce(fd);
 }
 
 static void engine_reset(struct cyc_io *io, int fd)
@@ -492,7 +492,7 @@ static const struct cyc_io_vt io_uv_vt = {
     .wake = engine_wake,
     .open = engine_open,
     .listen = engine_listen,
-    .accept_last = engine_accept_last,
+    .quiesce = engine_quiesce,
     .close = engine_close,
     .shutdown = engine_shutdown,
     .reset = engine_reset,

@@ -14,6 +14,9 @@
 #include <unistd.h>
 
 #define SOMAXCONN_FILE "/proc/sys/net/core/somaxconn"
+/* RFC 9293 3.1 */
+#define TCP_FLAGS_OFFSET 13
+#define TCP_FLAG_SYN_BIT 2
 
 static int option_set(int fd, int level, int name, int value)
 {
@@ -146,16 +149,23 @@ uint32_t cyc_sock_backlog_granted(uint32_t wanted)
     return (uint32_t)limit;
 }
 
-int cyc_sock_accept_last(int fd)
+void cyc_sock_quiesce(int fd)
 {
-    /* Drops everything that arrives for the listener, so nobody can get between the last accept and
-     * the close, which resets whoever still waits. Who is kept out is refused a moment later. */
-    struct sock_filter drop_all[] = {BPF_STMT(BPF_RET | BPF_K, 0)};
-    struct sock_fprog program = {.len = 1, .filter = drop_all};
+    /* What a listener's filter sees begins with the TCP header. A SYN is dropped; what completes a
+     * handshake that has begun is not. Who is kept out tries again and is refused by then. */
+    struct sock_filter drop_syn[] = {
+        BPF_STMT(BPF_LD | BPF_B | BPF_ABS, TCP_FLAGS_OFFSET),
+        BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, TCP_FLAG_SYN_BIT, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, 0),
+        BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
+    };
+    struct sock_fprog program = {sizeof(drop_syn) / sizeof(drop_syn[0]), drop_syn};
+    struct cyc_addr addr;
 
-    setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program));
-    int accepted = accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-    return accepted >= 0 ? accepted : -errno;
+    if (cyc_sock_local_addr(fd, &addr) == 0 && cyc_addr_is_unix(&addr))
+        shutdown(fd, SHUT_RD); /* connect() is refused, accept() goes on */
+    else
+        setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program));
 }
 
 void cyc_sock_reset_on_close(int fd)

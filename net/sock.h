@@ -31,13 +31,13 @@ int cyc_sock_listen(const struct cyc_addr *addr, const struct cyc_sock_options *
 /** @return the backlog the kernel really grants: at most net.core.somaxconn */
 uint32_t cyc_sock_backlog_granted(uint32_t wanted);
 
-/** For a listening socket on its way out: the kernel lets nobody in any more, and those who already
- *  wait come out, one a call, as from accept(). @return descriptor, or negative errno: nobody waits */
-int cyc_sock_accept_last(int fd);
+/** For a listening socket on its way out: see cyc_io_quiesce(). */
+void cyc_sock_quiesce(int fd);
 
 /** Says that no more is sent. Errors are of no use: the connection is on its way out. */
 void cyc_sock_shutdown(int fd);
-/** The close that follows sends a reset and drops what is unsent. UNIX sockets have no such thing. */
+/** The close that follows sends a reset and drops what is unsent. UNIX sockets have no such thing.
+ */
 void cyc_sock_reset_on_close(int fd);
 
 /** @return 0 or a negative errno */

@@ -8,6 +8,8 @@
 
 /* Out of descriptors or memory: try again when something may have been freed. */
 #define RETRY_DELAY_MS 100
+/* A closing listener takes whom the kernel has let in, or is about to: a round trip or so. */
+#define LAST_ACCEPT_MS 200
 
 static void listener_on_accept(struct cyc_op *op, int result);
 
@@ -18,18 +20,6 @@ static void accept_start(struct cyc_listener *listener)
         cyc_io_accept(listener->worker->io, &listener->accept, listener->fd, listener_on_accept);
 }
 
-/** Whoever the kernel has let in is owed an answer. */
-static void backlog_take(struct cyc_listener *listener)
-{
-    struct cyc_io *io = listener->worker->io;
-    int fd;
-
-    while (listener->connection_count < listener->connection_count_max &&
-           (fd = cyc_io_accept_last(io, listener->fd)) >= 0)
-        if (cyc_downstream_open(listener, fd))
-            listener->connection_count++;
-}
-
 /** Frees a removed listener once nothing needs it. */
 static void listener_leave(struct cyc_listener *listener)
 {
@@ -38,7 +28,6 @@ static void listener_leave(struct cyc_listener *listener)
     if (!listener->is_removed || listener->accept.kind != CYC_OP_IDLE)
         return;
     if (listener->fd >= 0) {
-        backlog_take(listener);
         cyc_io_close(worker->io, listener->fd);
         listener->fd = -1;
     }
@@ -56,6 +45,8 @@ static void retry_fire(struct cyc_timer *timer)
     struct cyc_listener *listener = cyc_container_of(timer, struct cyc_listener, retry);
 
     accept_start(listener);
+    if (listener->is_removed)
+        cyc_io_cancel(listener->worker->io, &listener->accept);
     listener_leave(listener);
 }
 
@@ -141,7 +132,8 @@ void cyc_listener_close(struct cyc_listener *listener)
         if (downstream->listener == listener)
             cyc_downstream_drain(downstream);
     }
-    cyc_io_cancel(listener->worker->io, &listener->accept);
-    if (listener->accept.kind == CYC_OP_IDLE)
-        cyc_timer_set(listener->worker->io->wheel, &listener->retry, 0);
+    bool is_accepting = listener->accept.kind != CYC_OP_IDLE;
+    if (is_accepting)
+        cyc_io_quiesce(listener->worker->io, listener->fd);
+    cyc_timer_set(listener->worker->io->wheel, &listener->retry, is_accepting ? LAST_ACCEPT_MS : 0);
 }

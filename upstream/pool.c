@@ -193,7 +193,10 @@ void cyc_pool_put(struct cyc_upstream_conn *uc)
     cyc_assert(uc->attempt == NULL && !uc->is_busy);
 
     if (!cyc_upstream_conn_is_keepable(uc)) {
-        cyc_upstream_conn_close(uc);
+        if (CYC_UNLIKELY(uc->codec->wants_shutdown))
+            cyc_upstream_conn_close_after_send(uc); /* a tunnel: its last bytes are still here */
+        else
+            cyc_upstream_conn_close(uc);
         return;
     }
     uc->is_gone = false;
@@ -398,7 +401,7 @@ static void conn_on_timer(struct cyc_timer *timer)
 
     if (uc->state == CYC_UPSTREAM_CONNECTING)
         connect_fail(uc, CYC_FAIL_CONNECT_TIMEOUT, "timed out");
-    else if (uc->state == CYC_UPSTREAM_IDLE)
+    else if (uc->state != CYC_UPSTREAM_LEASED)
         cyc_upstream_conn_close(uc);
     /* LEASED: armed for a state that has passed. */
 }

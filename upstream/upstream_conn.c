@@ -6,6 +6,8 @@
 
 /* What a Keep-Alive hint may say; more is as good as nothing. */
 #define KEEP_ALIVE_S_MAX (24 * 3600)
+/* How long the last bytes of a tunnel may take to leave. */
+#define LINGER_MS 5000
 
 static struct cyc_upstreams *upstreams_of(const struct cyc_upstream_conn *uc)
 {
@@ -128,11 +130,22 @@ struct cyc_upstream_conn *cyc_upstream_conn_open(struct cyc_endpoint *endpoint,
 
 void cyc_upstream_conn_close(struct cyc_upstream_conn *uc)
 {
-    if (uc->state == CYC_UPSTREAM_CLOSING)
+    uc->attempt = NULL;
+    if (uc->state != CYC_UPSTREAM_CLOSING)
+        cyc_upstream_conn_set_state(uc, CYC_UPSTREAM_CLOSING);
+    cyc_conn_close(&uc->conn);
+}
+
+void cyc_upstream_conn_close_after_send(struct cyc_upstream_conn *uc)
+{
+    if (uc->conn.out.bytes == 0) {
+        cyc_upstream_conn_close(uc);
         return;
+    }
     uc->attempt = NULL;
     cyc_upstream_conn_set_state(uc, CYC_UPSTREAM_CLOSING);
-    cyc_conn_close(&uc->conn);
+    cyc_timer_set(upstreams_of(uc)->env.io->wheel, &uc->timer, LINGER_MS);
+    cyc_conn_close_after_send(&uc->conn);
 }
 
 void cyc_upstream_conn_free(struct cyc_upstream_conn *uc)
@@ -140,6 +153,7 @@ void cyc_upstream_conn_free(struct cyc_upstream_conn *uc)
     cyc_assert(uc->state == CYC_UPSTREAM_CLOSING);
     cyc_assert(!uc->is_busy);
 
+    cyc_timer_cancel(&uc->timer);
     state_leave(uc);
     uc->codec->vt->fini(uc->codec);
     cyc_slab_put(&upstreams_of(uc)->conns, uc);

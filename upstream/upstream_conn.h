@@ -62,6 +62,8 @@ struct cyc_upstream_conn *cyc_upstream_conn_open(struct cyc_endpoint *endpoint,
                                                  enum cyc_fail *ret_fail);
 /** To CLOSING, from any other state; no-op in it. Nobody leases it any more. */
 void cyc_upstream_conn_close(struct cyc_upstream_conn *uc);
+/** What is queued is sent first. Leased ones only. */
+void cyc_upstream_conn_close_after_send(struct cyc_upstream_conn *uc);
 /** After on_closed. */
 void cyc_upstream_conn_free(struct cyc_upstream_conn *uc);
 

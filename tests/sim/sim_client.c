@@ -51,6 +51,7 @@ static void flight_end(struct sim_client *client)
             client->retries_left--;
             client->requests_left++;
         }
+        client->is_broken |= client->has_head; /* what was behind it is lost with it */
         client->has_head = false;
     }
     client->flight_count = 0;
@@ -475,7 +476,8 @@ static void connection_reset(struct sim_client *client)
     client->removed_count = client->gateway->removed_counts[client->listener];
     client->manners = manners_draw(client);
     client->is_thinking = client->is_told_close = client->has_quit = client->is_last_sent = false;
-    client->is_eof = client->is_tunnel = client->has_head = client->is_waiting_100 = false;
+    client->is_eof = client->is_tunnel = client->is_broken = client->has_head =
+        client->is_waiting_100 = false;
     client->sending = NULL;
     client->flight_count = 0;
     client->arrival = NULL;

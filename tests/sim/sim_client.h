@@ -45,7 +45,7 @@ struct sim_client {
     struct cyc_addr addr;
     uint32_t listener, removed_count;
     struct cyc_timer timer, pause_timer, quit_timer, patience_timer;
-    bool is_thinking, is_told_close, has_quit, is_last_sent, is_eof;
+    bool is_thinking, is_told_close, has_quit, is_last_sent, is_eof, is_broken;
     /* what is sent */
     struct sim_request *sending;
     struct sim_writer writer;

@@ -152,7 +152,7 @@ static bool is_excused(const struct sim_client *client, const struct sim_request
 
     if (client->has_head || request->arrival_count > 0)
         return false;
-    return client->is_told_close || gateway->phase >= CYC_WORKER_CLOSING ||
+    return client->is_told_close || client->is_broken || gateway->phase >= CYC_WORKER_CLOSING ||
            gateway->removed_counts[client->listener] != client->removed_count;
 }
 

@@ -124,14 +124,25 @@ static void ask_upgrade(struct recorder *r)
 #define OK "HTTP/1.1 200 OK\r\n"
 #define HEAD_OK "head 200 OK fields={} body="
 
+struct answer_row {
+    recorder_prepare *ask;
+    struct cyc_span input;
+    const char *expected, *why;
+};
+#define ROW(ask, input, expected, why)                                                             \
+    {                                                                                              \
+        ask, CYC_SPAN_INIT(input), expected, why                                                   \
+    }
+
+static void check_answers(const struct answer_row *rows, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        check_record(CYC_ROLE_CLIENT, rows[i].ask, rows[i].input, rows[i].expected, rows[i].why);
+}
+
 static void h1__answers_are_read_as_framed(void **state)
 {
-    static const struct {
-        recorder_prepare *ask;
-        struct cyc_span input;
-        const char *expected, *why;
-    } rows[] = {
-#define ROW(ask, input, expected, why) {ask, CYC_SPAN_INIT(input), expected, why}
+    static const struct answer_row rows[] = {
         ROW(ask_get, OK "Content-Length: 3\r\n\r\nabc", HEAD_OK "length(3) | body abc | end | gone",
             "a length"),
         ROW(ask_get, OK "Content-Length: 0\r\n\r\n", HEAD_OK "length(0) | end | gone", "empty"),
@@ -166,7 +177,14 @@ static void h1__answers_are_read_as_framed(void **state)
             HEAD_OK "length(3) | body abc | end | gone", "an upgrade not granted"),
         ROW(ask_upgrade, "HTTP/1.1 100 C\r\n\r\n" OK "Content-Length: 0\r\n\r\n",
             "info 100 C fields={} body=none | " HEAD_OK "length(0) | end | gone", "interim before"),
+    };
+    (void)state;
+    check_answers(rows, COUNT(rows));
+}
 
+static void h1__malformed_answers_are_refused(void **state)
+{
+    static const struct answer_row rows[] = {
         ROW(ask_get, "HTTP/1.1 101 S\r\nConnection: upgrade\r\nUpgrade: ws\r\n\r\n", REFUSED,
             "nobody asked"),
         ROW(ask_get, OK "Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n", REFUSED, "both"),
@@ -198,11 +216,9 @@ static void h1__answers_are_read_as_framed(void **state)
         ROW(ask_get, "<html>", REFUSED, "HTTP/0.9 or garbage"),
         ROW(ask_get, OK "Transfer-Encoding: chunked\r\n\r\n3 \r\nabc", HEAD_OK "stream | " REFUSED,
             "a bad chunk"),
-#undef ROW
     };
     (void)state;
-    for (size_t i = 0; i < COUNT(rows); i++)
-        check_record(CYC_ROLE_CLIENT, rows[i].ask, rows[i].input, rows[i].expected, rows[i].why);
+    check_answers(rows, COUNT(rows));
 }
 
 static void h1__endless_interim_answers_are_refused(void **state)
@@ -419,6 +435,7 @@ int main(void)
         cmocka_unit_test(h1__bytes_behind_a_refused_request_are_never_parsed),
         cmocka_unit_test(h1__without_memory_a_request_is_refused_whole),
         cmocka_unit_test(h1__answers_are_read_as_framed),
+        cmocka_unit_test(h1__malformed_answers_are_refused),
         cmocka_unit_test(h1__endless_interim_answers_are_refused),
         cmocka_unit_test(h1__answer_heads_have_limits_too),
         cmocka_unit_test(h1__what_the_end_of_an_answer_connection_means),

@@ -396,7 +396,7 @@ static void h1_state__abort_tells_the_exchange(void **state)
 /* ---- client -----------------------------------------------------------------------------------
  */
 
-static void ask(struct recorder *r, bool is_end)
+static void ask_for(struct recorder *r, enum cyc_body_kind body, uint64_t body_bytes)
 {
     struct cyc_msg req;
 
@@ -405,10 +405,21 @@ static void ask(struct recorder *r, bool is_end)
     req.method = CYC_METHOD_POST;
     req.path = CYC_SPAN("/");
     req.authority = CYC_SPAN("h");
-    req.body = is_end ? CYC_BODY_NONE : CYC_BODY_STREAM;
+    req.body = body;
+    req.body_bytes = body_bytes;
     r->cs = vt_of(r)->open(&r->h1.codec, r, &r->arena);
     assert_non_null(r->cs);
-    vt_of(r)->send_head(r->cs, &req, is_end);
+    vt_of(r)->send_head(r->cs, &req, body == CYC_BODY_NONE);
+}
+
+static void ask(struct recorder *r, bool is_end)
+{
+    ask_for(r, is_end ? CYC_BODY_NONE : CYC_BODY_STREAM, 0);
+}
+
+static void ask_with_length(struct recorder *r, uint64_t body_bytes)
+{
+    ask_for(r, CYC_BODY_LENGTH, body_bytes);
 }
 
 static void send_all(struct recorder *r)
@@ -532,6 +543,18 @@ static void h1_state__an_answer_before_the_requests_end_spends_the_connection(vo
     recorder_feed_text(r, OK);
     assert_string_equal(r->text, "head 200 OK fields={} body=length(2) | body ok | end");
     cyc_buf_init(&none, &r->pool);
+    vt_of(r)->send_body(r->cs, &none, true);
+    assert_int_equal(r->gone_count, 1);
+    assert_true(is_closing(r));
+    recorder_destroy(r);
+
+    r = recorder_create(CYC_ROLE_CLIENT); /* all of it has left, only nobody had said so */
+    ask_with_length(r, 2);
+    cyc_buf_init(&none, &r->pool);
+    cyc_buf_append(&none, CYC_SPAN("ab"));
+    vt_of(r)->send_body(r->cs, &none, false);
+    send_all(r);
+    recorder_feed_text(r, OK);
     vt_of(r)->send_body(r->cs, &none, true);
     assert_int_equal(r->gone_count, 1);
     assert_true(is_closing(r));

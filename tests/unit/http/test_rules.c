@@ -177,6 +177,56 @@ static void rules__upgrade_is_kept_only_when_it_can_be_answered(void **state)
     }
 }
 
+static void rules__bodies(void **state)
+{
+    static const struct {
+        const char *fields;
+        uint8_t version_minor;
+        enum cyc_fail fail;
+        enum cyc_body_kind body;
+        uint64_t body_bytes;
+        const char *why;
+    } cases[] = {
+        {"", 1, CYC_FAIL_NONE, CYC_BODY_NONE, 0, "RFC 9112 6.3 rule 7"},
+        {"Content-Length: 7\n", 1, CYC_FAIL_NONE, CYC_BODY_LENGTH, 7, "rule 6"},
+        {"Content-Length: 9223372036854775807\n", 1, CYC_FAIL_NONE, CYC_BODY_LENGTH, INT64_MAX,
+         "the largest"},
+        {"Transfer-Encoding: CHUNKED\n", 1, CYC_FAIL_NONE, CYC_BODY_STREAM, 0, "rule 4"},
+        {"Transfer-Encoding: chunked\nTransfer-Encoding: chunked\n", 1, CYC_FAIL_BAD_FRAMING, 0, 0,
+         "two fields"},
+        {"Transfer-Encoding: gzip\nTransfer-Encoding: chunked\n", 1, CYC_FAIL_BAD_FRAMING, 0, 0,
+         "two fields"},
+        {"Transfer-Encoding: chunked\nContent-Length: 7\n", 1, CYC_FAIL_BAD_FRAMING, 0, 0,
+         "rule 3"},
+        {"Transfer-Encoding: chunked\n", 0, CYC_FAIL_BAD_FRAMING, 0, 0, "not in 1.0"},
+        {"Transfer-Encoding: gzip, chunked\n", 1, CYC_FAIL_NOT_IMPLEMENTED, 0, 0, "RFC 9112 6.1"},
+        {"Transfer-Encoding: x-gzip,\tchunked\n", 1, CYC_FAIL_NOT_IMPLEMENTED, 0, 0, "the same"},
+        {"Transfer-Encoding: gzip\n", 1, CYC_FAIL_BAD_FRAMING, 0, 0, "no end"},
+        {"Transfer-Encoding: gzip;q=1, chunked\n", 1, CYC_FAIL_BAD_FRAMING, 0, 0, "parameters"},
+        {"Content-Length: 7\nContent-Length: 7\n", 1, CYC_FAIL_BAD_FRAMING, 0, 0, "rule 5"},
+        {"Content-Length: 7,7\n", 1, CYC_FAIL_BAD_FRAMING, 0, 0, "rule 5"},
+        {"Content-Length:\n", 1, CYC_FAIL_BAD_FRAMING, 0, 0, "rule 5"},
+        {"Content-Length: 9223372036854775808\n", 1, CYC_FAIL_BAD_FRAMING, 0, 0, "2^63"},
+        {"Content-Length: 18446744073709551617\n", 1, CYC_FAIL_BAD_FRAMING, 0, 0, "2^64 + 1"},
+    };
+    (void)state;
+
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct fixture f;
+        bool is_close;
+        setup(&f);
+        add_fields(&f, "Host: h\n");
+        add_fields(&f, cases[i].fields);
+        f.msg.version_minor = cases[i].version_minor;
+        if (cyc_rules_request(&f.msg, &is_close) != cases[i].fail)
+            fail_msg("%s: %s", cases[i].fields, cases[i].why);
+        if (cases[i].fail == CYC_FAIL_NONE &&
+            (f.msg.body != cases[i].body || f.msg.body_bytes != cases[i].body_bytes))
+            fail_msg("%s is misread: %s", cases[i].fields, cases[i].why);
+        cyc_arena_fini(&f.arena);
+    }
+}
+
 static void rules__expectations(void **state)
 {
     static const struct {
@@ -252,81 +302,105 @@ static void rules__target_and_host(void **state)
     }
 }
 
-static void rules__answers(void **state)
-{
-    static const struct {
-        uint16_t status;
-        enum cyc_method method;
-        const char *fields;
-        bool is_upgrade_asked;
-        uint8_t version_minor;
-        bool is_accepted;
-        enum cyc_body_kind body;
-        bool has_length, is_close;
-        const char *why;
-    } cases[] = {
+struct answer_case {
+    uint16_t status;
+    enum cyc_method method;
+    const char *fields;
+    bool is_upgrade_asked;
+    uint8_t version_minor;
+    bool is_accepted;
+    enum cyc_body_kind body;
+    bool has_length, is_close;
+    const char *why;
+};
+
 #define GET CYC_METHOD_GET
 #define HEAD CYC_METHOD_HEAD
 #define NONE CYC_BODY_NONE
 #define LENGTH CYC_BODY_LENGTH
 #define STREAM CYC_BODY_STREAM
 #define TUNNEL CYC_BODY_TUNNEL
-        {200, GET, "Content-Length: 3\n", 0, 1, true, LENGTH, 0, 0, "RFC 9112 6.3 rule 6"},
-        {200, GET, "Transfer-Encoding: chunked\n", 0, 1, true, STREAM, 0, 0, "rule 4"},
-        {200, GET, "", 0, 1, true, STREAM, 0, true, "rule 8: until the close"},
-        {200, GET, "Connection: keep-alive\n", 0, 0, true, STREAM, 0, true, "in 1.0 too"},
-        {200, HEAD, "Content-Length: 3\n", 0, 1, true, NONE, true, 0, "rule 1"},
-        {200, HEAD, "Transfer-Encoding: chunked\n", 0, 1, true, NONE, 0, 0, "rule 1"},
-        {304, GET, "Content-Length: 3\n", 0, 1, true, NONE, true, 0, "rule 1"},
-        {204, GET, "", 0, 1, true, NONE, 0, 0, "rule 1"},
-        {204, GET, "Content-Length: 0\n", 0, 1, true, NONE, 0, 0, "common, and harmless"},
-        {204, GET, "Content-Length: 3\n", 0, 1, false, NONE, 0, 0, "a 204 with a body"},
-        {204, GET, "Transfer-Encoding: chunked\n", 0, 1, false, NONE, 0, 0, "RFC 9112 6.1"},
-        {103, GET, "Link: a\n", 0, 1, true, NONE, 0, 0, "RFC 8297"},
-        {103, GET, "Content-Length: 3\n", 0, 1, false, NONE, 0, 0, "a 1xx with a body"},
-        {100, GET, "Transfer-Encoding: chunked\n", 0, 1, false, NONE, 0, 0, "RFC 9112 6.1"},
-        {101, GET, "Upgrade: x\nConnection: upgrade\n", true, 1, true, TUNNEL, 0, 0, "7.8"},
-        {101, GET, "Upgrade: x\nConnection: upgrade\n", 0, 1, false, NONE, 0, 0, "not asked"},
-        {101, GET, "", true, 1, false, NONE, 0, 0, "to what? (RFC 9110 15.2.2)"},
-        {101, GET, "Upgrade: x\n", true, 1, false, NONE, 0, 0, "not nominated"},
-        {101, GET, "Upgrade: x\nConnection: upgrade\nContent-Length: 3\n", true, 1, false, NONE, 0,
-         0, "a length"},
-        {200, GET, "Content-Length: 3\nTransfer-Encoding: chunked\n", 0, 1, false, NONE, 0, 0,
-         "rule 3"},
-        {200, GET, "Content-Length: 3\nContent-Length: 3\n", 0, 1, false, NONE, 0, 0, "rule 5"},
-        {200, GET, "Content-Length: 3,3\n", 0, 1, false, NONE, 0, 0, "rule 5"},
-        {200, HEAD, "Content-Length: x\n", 0, 1, false, NONE, 0, 0, "even for HEAD"},
-        {200, GET, "Transfer-Encoding: gzip\n", 0, 1, false, NONE, 0, 0, "not chunked"},
-        {200, GET, "Transfer-Encoding: gzip, chunked\n", 0, 1, false, NONE, 0, 0, "not decoded"},
-        {200, GET, "Transfer-Encoding: chunked\n", 0, 0, false, NONE, 0, 0, "not in 1.0"},
-        {99, GET, "", 0, 1, false, NONE, 0, 0, "no status"},
-        {600, GET, "", 0, 1, false, NONE, 0, 0, "no status"},
+
+static const struct answer_case answer_cases[] = {
+    {200, GET, "Content-Length: 3\n", 0, 1, true, LENGTH, 0, 0, "RFC 9112 6.3 rule 6"},
+    {200, GET, "Transfer-Encoding: chunked\n", 0, 1, true, STREAM, 0, 0, "rule 4"},
+    {200, GET, "", 0, 1, true, STREAM, 0, true, "rule 8: until the close"},
+    {200, GET, "Connection: keep-alive\n", 0, 0, true, STREAM, 0, true, "in 1.0 too"},
+    {200, HEAD, "Content-Length: 3\n", 0, 1, true, NONE, true, 0, "rule 1"},
+    {200, HEAD, "Transfer-Encoding: chunked\n", 0, 1, true, NONE, 0, 0, "rule 1"},
+    {304, GET, "Content-Length: 3\n", 0, 1, true, NONE, true, 0, "rule 1"},
+    {204, GET, "", 0, 1, true, NONE, 0, 0, "rule 1"},
+    {204, GET, "Content-Length: 0\n", 0, 1, true, NONE, 0, 0, "common, and harmless"},
+    {204, GET, "Content-Length: 3\n", 0, 1, false, NONE, 0, 0, "a 204 with a body"},
+    {204, GET, "Transfer-Encoding: chunked\n", 0, 1, false, NONE, 0, 0, "RFC 9112 6.1"},
+    {103, GET, "Link: a\n", 0, 1, true, NONE, 0, 0, "RFC 8297"},
+    {103, GET, "Content-Length: 3\n", 0, 1, false, NONE, 0, 0, "a 1xx with a body"},
+    {100, GET, "Transfer-Encoding: chunked\n", 0, 1, false, NONE, 0, 0, "RFC 9112 6.1"},
+    {101, GET, "Upgrade: x\nConnection: upgrade\n", true, 1, true, TUNNEL, 0, 0, "7.8"},
+    {101, GET, "Upgrade: x\nConnection: upgrade\n", 0, 1, false, NONE, 0, 0, "not asked"},
+    {101, GET, "", true, 1, false, NONE, 0, 0, "to what? (RFC 9110 15.2.2)"},
+    {101, GET, "Upgrade: x\n", true, 1, false, NONE, 0, 0, "not nominated"},
+    {101, GET, "Upgrade: x\nConnection: upgrade\nContent-Length: 3\n", true, 1, false, NONE, 0, 0,
+     "a length"},
+    {200, GET, "Content-Length: 3\nTransfer-Encoding: chunked\n", 0, 1, false, NONE, 0, 0,
+     "rule 3"},
+    {200, GET, "Content-Length: 3\nContent-Length: 3\n", 0, 1, false, NONE, 0, 0, "rule 5"},
+    {200, GET, "Content-Length: 3,3\n", 0, 1, false, NONE, 0, 0, "rule 5"},
+    {200, HEAD, "Content-Length: x\n", 0, 1, false, NONE, 0, 0, "even for HEAD"},
+    {200, GET, "Transfer-Encoding: gzip\n", 0, 1, false, NONE, 0, 0, "not chunked"},
+    {200, GET, "Transfer-Encoding: gzip, chunked\n", 0, 1, false, NONE, 0, 0, "not decoded"},
+    {200, GET, "Transfer-Encoding: chunked\n", 0, 0, false, NONE, 0, 0, "not in 1.0"},
+    {99, GET, "", 0, 1, false, NONE, 0, 0, "no status"},
+    {600, GET, "", 0, 1, false, NONE, 0, 0, "no status"},
+};
+
 #undef GET
 #undef HEAD
 #undef NONE
 #undef LENGTH
 #undef STREAM
 #undef TUNNEL
-    };
+
+static void rules__answers(void **state)
+{
     (void)state;
 
-    for (size_t i = 0; i < COUNT(cases); i++) {
+    for (size_t i = 0; i < COUNT(answer_cases); i++) {
         struct fixture f;
         bool is_close = false;
         setup(&f);
-        add_fields(&f, cases[i].fields);
-        f.msg.status = cases[i].status;
-        f.msg.version_minor = cases[i].version_minor;
-        enum cyc_fail fail =
-            cyc_rules_response(&f.msg, cases[i].method, cases[i].is_upgrade_asked, &is_close);
-        if (fail != (cases[i].is_accepted ? CYC_FAIL_NONE : CYC_FAIL_UPSTREAM_PROTOCOL))
-            fail_msg("%u %s: %s", cases[i].status, cases[i].fields, cases[i].why);
+        add_fields(&f, answer_cases[i].fields);
+        f.msg.status = answer_cases[i].status;
+        f.msg.version_minor = answer_cases[i].version_minor;
+        enum cyc_fail fail = cyc_rules_response(&f.msg, answer_cases[i].method,
+                                                answer_cases[i].is_upgrade_asked, &is_close);
+        if (fail != (answer_cases[i].is_accepted ? CYC_FAIL_NONE : CYC_FAIL_UPSTREAM_PROTOCOL))
+            fail_msg("%u %s: %s", answer_cases[i].status, answer_cases[i].fields,
+                     answer_cases[i].why);
         if (fail == CYC_FAIL_NONE &&
-            (f.msg.body != cases[i].body || f.msg.has_length != cases[i].has_length ||
-             is_close != cases[i].is_close))
-            fail_msg("%u %s is misread: %s", cases[i].status, cases[i].fields, cases[i].why);
+            (f.msg.body != answer_cases[i].body || f.msg.has_length != answer_cases[i].has_length ||
+             is_close != answer_cases[i].is_close))
+            fail_msg("%u %s is misread: %s", answer_cases[i].status, answer_cases[i].fields,
+                     answer_cases[i].why);
         cyc_arena_fini(&f.arena);
     }
+}
+
+static void rules__hop_by_hop_fields_of_answers_end_here_too(void **state)
+{
+    struct fixture f;
+    bool is_close = false;
+    (void)state;
+
+    setup(&f);
+    f.msg.status = 200;
+    add_fields(&f, "Connection: close, x\nX: 1\nKeep-Alive: a\nUpgrade: h2\nContent-Length: 0\n"
+                   "Proxy-Authenticate: b\nY: 2\n");
+    assert_int_equal(cyc_rules_response(&f.msg, CYC_METHOD_GET, false, &is_close), CYC_FAIL_NONE);
+    assert_true(is_close);
+    assert_int_equal(visible_count(&f.msg), 1);
+    assert_non_null(cyc_msg_find_name(&f.msg, CYC_SPAN("y")));
+    cyc_arena_fini(&f.arena);
 }
 
 static void rules__trailers_carry_no_framing_routing_or_credentials(void **state)
@@ -396,9 +470,11 @@ int main(void)
         cmocka_unit_test(rules__a_flood_of_connection_options_is_refused),
         cmocka_unit_test(rules__connection_says_whether_it_goes_on),
         cmocka_unit_test(rules__upgrade_is_kept_only_when_it_can_be_answered),
+        cmocka_unit_test(rules__bodies),
         cmocka_unit_test(rules__expectations),
         cmocka_unit_test(rules__target_and_host),
         cmocka_unit_test(rules__answers),
+        cmocka_unit_test(rules__hop_by_hop_fields_of_answers_end_here_too),
         cmocka_unit_test(rules__trailers_carry_no_framing_routing_or_credentials),
         cmocka_unit_test(rules__authorities),
         cmocka_unit_test(rules__values),

@@ -92,7 +92,8 @@ static const struct cyc_conn_vt owner_vt = {
 
 static void owner_init(struct owner *o, enum cyc_io_backend backend)
 {
-    static const struct cyc_network_conf network = {.syscall_batch_size = 64};
+    static const struct cyc_network_conf network = {.syscall_batch_size = 64,
+                                                    .is_syscall_batching = true};
     static const struct cyc_timer_conf timer = {.wheel_size = 256, .resolution_ms = 1};
     struct cyc_io_choice choice;
     int fds[2], error = 0;

@@ -41,7 +41,8 @@ struct receiver {
 
 static void rig_init(struct rig *rig)
 {
-    static const struct cyc_network_conf network = {.syscall_batch_size = 64};
+    static const struct cyc_network_conf network = {.syscall_batch_size = 64,
+                                                    .is_syscall_batching = true};
     static const struct cyc_timer_conf timer = {.wheel_size = 64, .resolution_ms = 1};
     int error = 0;
 
