@@ -350,7 +350,9 @@ static void conn_open(struct cyc_admin *admin, int fd)
     cyc_arena_init(&c->arena, &master->mem, CYC_MEM_STREAMS, c->first_block,
                    sizeof(c->first_block));
     cyc_conn_init(&c->conn, &admin_conn_vt, master->io, &master->flush, fd);
-    cyc_h1_init(&c->h1, CYC_ROLE_SERVER, &admin_events, &c->conn.out, &master->io->clock, &limits);
+    cyc_h1_init(
+        &c->h1, CYC_ROLE_SERVER,
+        &(struct cyc_codec_setup){&admin_events, &c->conn.out, &master->io->clock, &limits});
     c->h1.codec.owner = c;
     c->is_local = cyc_io_peer_addr(master->io, fd, &peer) == 0 && cyc_addr_is_loopback(&peer);
     cyc_timer_init(&c->timer, conn_timer_fire);

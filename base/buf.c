@@ -14,6 +14,10 @@
 /* A segment up to this long is copied behind the previous one if it fits: one send of one piece is
  * cheaper than a gathering one, and the source chunk is free at once. */
 #define SPLICE_COPY_BYTES_MAX 1024
+/* A queue that has grown to this waits for somebody slow. From here on what fills less than a quarter
+ * of its chunk is copied together: limits count bytes, and bytes must not hold many times as much
+ * memory. */
+#define BACKLOG_BYTES (16 * 1024)
 
 CYC_BUILD_ASSERT(sizeof(struct cyc_chunk) <= 32);
 
@@ -197,6 +201,11 @@ static void seg_move(struct cyc_buf *buf, struct cyc_buf *from)
         tail->ptr + tail->len == seg->ptr) { /* what a partial move or a parser has cut */
         tail->len += seg->len;
         buf->bytes += seg->len;
+        seg_free(from, seg);
+        return;
+    }
+    if (CYC_UNLIKELY(buf->bytes >= BACKLOG_BYTES) && seg->len < seg->chunk->size_bytes / 4) {
+        cyc_buf_append(buf, cyc_span_of(seg->ptr, seg->len));
         seg_free(from, seg);
         return;
     }

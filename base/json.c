@@ -77,6 +77,16 @@ static bool put_control(struct writer *w, unsigned char c)
     }
 }
 
+/** @param char_len  0: no UTF-8 */
+static size_t put_multibyte(struct writer *w, const unsigned char *ptr, size_t char_len)
+{
+    if (char_len == 0)
+        return put(w, "\xef\xbf\xbd", 3) ? 1 : 0;
+    if (ptr[0] == 0xc2 && ptr[1] < 0xa0) /* C1 controls: some terminals obey them */
+        return put_code(w, ptr[1]) ? 2 : 0;
+    return put(w, (const char *)ptr, char_len) ? char_len : 0;
+}
+
 /** Writes the character at the front. @return bytes it had, 0 when it does not fit any more */
 static size_t put_char(struct writer *w, const unsigned char *ptr, size_t len, bool is_json)
 {
@@ -88,12 +98,7 @@ static size_t put_char(struct writer *w, const unsigned char *ptr, size_t len, b
         return put(w, (const char[]){'\\', (char)c}, 2) ? 1 : 0;
     if (c < 0x80)
         return put(w, (const char *)ptr, 1) ? 1 : 0;
-    size_t char_len = utf8_len(ptr, len);
-    if (char_len == 0)
-        return put(w, "\xef\xbf\xbd", 3) ? 1 : 0;
-    if (c == 0xc2 && ptr[1] < 0xa0) /* C1 controls: some terminals obey them */
-        return put_code(w, ptr[1]) ? 2 : 0;
-    return put(w, (const char *)ptr, char_len) ? char_len : 0;
+    return put_multibyte(w, ptr, utf8_len(ptr, len));
 }
 
 static size_t escape(char *out, size_t max_bytes, struct cyc_span text, bool is_json)

@@ -85,7 +85,6 @@ static void request_head_done(struct h1 *h1)
     h1->is_close |= is_close;
     h1->is_upgrade = msg->is_upgrade;
     h1->wants_trailers = msg->wants_trailers;
-    h1->waits_for_100 = msg->expects_continue;
     h1->msg = NULL;
     request_body_begin(h1, msg);
     h1->codec.events->on_head(&h1->cs, msg, h1->in == H1_IN_DONE);
@@ -524,18 +523,17 @@ static const struct cyc_codec_vt h1_vt = {
 };
 
 void cyc_h1_init(struct cyc_h1 *codec, enum cyc_codec_role role,
-                 const struct cyc_codec_events *events, struct cyc_buf *out,
-                 const struct cyc_clock *clock, const struct cyc_codec_limits *limits)
+                 const struct cyc_codec_setup *setup)
 {
     struct h1 *h1 = (struct h1 *)(void *)codec;
 
     memset(codec, 0, sizeof(*codec));
     h1->codec = (struct cyc_codec){
         .vt = &h1_vt,
-        .events = events,
-        .out = out,
-        .clock = clock,
-        .limits = *limits,
+        .events = setup->events,
+        .out = setup->out,
+        .clock = setup->clock,
+        .limits = *setup->limits,
         .can_open = role == CYC_ROLE_CLIENT,
         .is_reusable = role == CYC_ROLE_CLIENT,
     };

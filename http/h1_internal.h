@@ -95,7 +95,6 @@ struct h1 {
     bool is_old;         /* server: the client speaks 1.0 */
     bool is_upgrade;     /* the request asks for one */
     bool wants_trailers; /* server: the client does */
-    bool waits_for_100;  /* server: the client may be waiting for it */
     bool is_over_high;   /* send_body has said false */
     bool is_feeding;     /* feed() is on the stack; it will settle */
     bool has_leftover;   /* feed() left bytes in the owner's queue */

@@ -65,7 +65,7 @@ void h1_exchange_begin(struct h1 *h1)
     h1->empty_line_count = 0;
     h1->is_after_cr = false;
     h1->is_close = h1->is_draining;
-    h1->is_old = h1->is_upgrade = h1->wants_trailers = h1->waits_for_100 = false;
+    h1->is_old = h1->is_upgrade = h1->wants_trailers = false;
     h1->is_over_high = false;
 }
 

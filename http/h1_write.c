@@ -283,8 +283,6 @@ void h1_send_info(struct cyc_codec_stream *cs, const struct cyc_msg *head)
     at = put_fields(at, head, OWN_TOKENS);
     at = put_text(at, "\r\n");
     head_commit(h1, bytes, start, at);
-    if (head->status == 100)
-        h1->waits_for_100 = false;
     h1_settle(h1);
 }
 

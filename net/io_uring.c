@@ -58,6 +58,7 @@ struct uring_engine {
     struct cyc_uring_bufs small, large;
     struct cyc_op *parked_head, *parked_tail;
     bool has_lent_bufs, has_multishot_accept, has_multishot_poll;
+    bool is_multishot_accept_proven; /* it has worked: EINVAL is not the kernel's age */
     bool is_batching; /* network.enable_syscall_batching */
     bool can_gather;  /* the kernel has copied the gather when submit returns */
     uint8_t quiet;    /* sqe flags for what only completes visibly when it fails */
@@ -330,6 +331,8 @@ static bool source_should_repeat(struct uring_engine *e, const struct cyc_op *op
         return true;
     if (result != -EINVAL || !(op->state & STATE_MULTISHOT))
         return false;
+    if (op->kind == CYC_OP_ACCEPT && e->is_multishot_accept_proven)
+        return false; /* a UNIX listener that was quiesced, and whose last has come out */
     if (op->kind == CYC_OP_ACCEPT)
         e->has_multishot_accept = false;
     else
@@ -340,6 +343,7 @@ static bool source_should_repeat(struct uring_engine *e, const struct cyc_op *op
 static void source_event(struct uring_engine *e, struct cyc_op *op, const struct io_uring_cqe *cqe)
 {
     if (cqe->res >= 0) {
+        e->is_multishot_accept_proven |= op->kind == CYC_OP_ACCEPT;
         cyc_io_finish(&e->base, op, cqe->res);
         if (!(cqe->flags & IORING_CQE_F_MORE))
             op_repeat(e, op);

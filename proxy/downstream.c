@@ -274,8 +274,9 @@ bool cyc_downstream_open(struct cyc_listener *listener, int fd)
     struct cyc_codec_limits limits = cyc_downstream_limits(listener->spec);
     limits.date = &worker->date;
     cyc_conn_init(&d->conn, &downstream_vt, worker->io, &worker->flush, fd);
-    cyc_h1_init(&d->h1, CYC_ROLE_SERVER, &cyc_stream_events, &d->conn.out, &worker->io->clock,
-                &limits);
+    cyc_h1_init(
+        &d->h1, CYC_ROLE_SERVER,
+        &(struct cyc_codec_setup){&cyc_stream_events, &d->conn.out, &worker->io->clock, &limits});
     d->h1.codec.owner = d;
     d->listener = listener;
     d->stream = NULL;

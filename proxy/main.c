@@ -85,20 +85,12 @@ static int run(const char *config_path)
     return has_timed_out || !is_admin_up ? EXIT_FAILURE : status;
 }
 
-int main(int argc, char **argv)
+static int command_start(int argc, char **argv)
 {
+    bool is_health = strcmp(argv[0], "health") == 0;
     const char *config_path = NULL;
     int option;
 
-    if (argc > 1 && strcmp(argv[1], "check") == 0)
-        return cyc_config_check_command(argc - 1, argv + 1);
-    if (argc > 1 && strcmp(argv[1], "schema") == 0)
-        return cyc_config_schema_command(argc - 1, argv + 1);
-    bool is_health = argc > 1 && strcmp(argv[1], "health") == 0;
-    if (argc > 1 && (is_health || strcmp(argv[1], "run") == 0)) {
-        argc--;
-        argv++;
-    }
     while ((option = getopt_long(argc, argv, "c:vh", options, NULL)) != -1) {
         if (option == 'c')
             config_path = optarg;
@@ -113,4 +105,23 @@ int main(int argc, char **argv)
         return EXIT_USAGE;
     }
     return is_health ? cyc_command_health(config_path) : cyc_command_run(config_path, run);
+}
+
+/** Subcommands; without one, "run". */
+static const struct {
+    const char *name;
+    int (*execute)(int argc, char **argv); /* argv[0] is the name */
+} commands[] = {
+    {"run", command_start},
+    {"health", command_start},
+    {"check", cyc_config_check_command},
+    {"schema", cyc_config_schema_command},
+};
+
+int main(int argc, char **argv)
+{
+    for (size_t i = 0; argc > 1 && i < sizeof(commands) / sizeof(commands[0]); i++)
+        if (strcmp(argv[1], commands[i].name) == 0)
+            return commands[i].execute(argc - 1, argv + 1);
+    return command_start(argc, argv);
 }

@@ -108,8 +108,9 @@ struct cyc_upstream_conn *cyc_upstream_conn_open(struct cyc_endpoint *endpoint,
         return NULL;
     }
     cyc_conn_init(&uc->conn, handler->vt, io, upstreams->env.flush, fd);
-    cyc_h1_init(&uc->h1, CYC_ROLE_CLIENT, handler->events, &uc->conn.out, &io->clock,
-                &upstreams->limits);
+    cyc_h1_init(
+        &uc->h1, CYC_ROLE_CLIENT,
+        &(struct cyc_codec_setup){handler->events, &uc->conn.out, &io->clock, &upstreams->limits});
     uc->codec = &uc->h1.codec;
     uc->codec->owner = uc;
     uc->endpoint = endpoint;

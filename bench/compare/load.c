@@ -599,6 +599,28 @@ static void command_last(const struct load *load)
     printf("\"}\n");
 }
 
+/** @return false when there is no such verb */
+static bool command_dispatch(struct load *load, const struct command *command)
+{
+    const char *verb = command->verb;
+
+    if (strcmp(verb, "status") == 0)
+        printf("{\"open\": %u}\n", load->run.is_on ? load->run.open_count : 0);
+    else if (strcmp(verb, "upstream") == 0)
+        upstream_start(&load->core, command->path);
+    else if (strcmp(verb, "run") == 0)
+        command_run(load, command);
+    else if (strcmp(verb, "idle") == 0)
+        command_idle(load, command);
+    else if (strcmp(verb, "last") == 0)
+        command_last(load);
+    else if (strcmp(verb, "quit") == 0)
+        load->is_quitting = true;
+    else
+        return false;
+    return true;
+}
+
 static void command_execute(struct load *load, char *line)
 {
     struct command command;
@@ -606,19 +628,7 @@ static void command_execute(struct load *load, char *line)
     bool is_status = is_good && strcmp(command.verb, "status") == 0;
     if (load->run.is_on && !is_status)
         run_end(load);
-    if (is_status)
-        printf("{\"open\": %u}\n", load->run.is_on ? load->run.open_count : 0);
-    else if (is_good && strcmp(command.verb, "upstream") == 0)
-        upstream_start(&load->core, command.path);
-    else if (is_good && strcmp(command.verb, "run") == 0)
-        command_run(load, &command);
-    else if (is_good && strcmp(command.verb, "idle") == 0)
-        command_idle(load, &command);
-    else if (is_good && strcmp(command.verb, "last") == 0)
-        command_last(load);
-    else if (is_good && strcmp(command.verb, "quit") == 0)
-        load->is_quitting = true;
-    else
+    if (!is_good || !command_dispatch(load, &command))
         printf("{\"error\": \"unknown command or option\"}\n");
     fflush(stdout);
 }

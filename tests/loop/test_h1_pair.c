@@ -331,8 +331,8 @@ static void pair_init(struct pair *p, uint64_t seed)
         cyc_arena_init(&e->arena, &p->mem, CYC_MEM_STREAMS, NULL, 0);
         cyc_buf_init(&e->in, &p->pool);
         cyc_buf_init(&e->out, &p->pool);
-        cyc_h1_init(&e->h1, i == CLIENT ? CYC_ROLE_CLIENT : CYC_ROLE_SERVER, &events, &e->out,
-                    &p->clock, &limits);
+        cyc_h1_init(&e->h1, i == CLIENT ? CYC_ROLE_CLIENT : CYC_ROLE_SERVER,
+                    &(struct cyc_codec_setup){&events, &e->out, &p->clock, &limits});
         e->h1.codec.owner = e;
         e->rng = &p->rng;
         e->plan = &p->plan;

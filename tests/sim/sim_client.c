@@ -167,7 +167,7 @@ static void request_begin(struct sim_client *client)
     struct sim_request *request = cyc_sim_request_add(client->ledger, client->index);
 
     if (client->is_probe)
-        cyc_sim_ask_draw_probe(run, request, client->probe_group++);
+        cyc_sim_ask_draw_probe(run, request, client->probe_group++ % CYC_SIM_GROUP_COUNT);
     else
         cyc_sim_ask_draw(run, request);
     client->requests_left--;

@@ -276,7 +276,8 @@ static inline struct recorder *recorder_create(enum cyc_codec_role role)
     cyc_arena_init(&r->arena, &r->mem, CYC_MEM_STREAMS, NULL, 0);
     cyc_buf_init(&r->in, &r->pool);
     cyc_buf_init(&r->out, &r->pool);
-    cyc_h1_init(&r->h1, role, &recorder_events, &r->out, &r->clock, &limits);
+    cyc_h1_init(&r->h1, role,
+                &(struct cyc_codec_setup){&recorder_events, &r->out, &r->clock, &limits});
     r->h1.codec.owner = r;
     return r;
 }

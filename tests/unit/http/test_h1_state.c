@@ -200,17 +200,16 @@ static void h1_state__an_early_answer_ends_the_connection(void **state)
     static const struct {
         const char *input;
         uint16_t status;
-        bool is_announced;
         const char *why;
     } rows[] = {
-        {POST("/", "9") "abc", 413, true, "an error before the body was read"},
-        {POST("/", "9"), 401, true, "before any of it came"},
-        {POST("/", "9") "abc", 200, false, "perhaps the rest would still have come"},
+        {POST("/", "9") "abc", 413, "an error before the body was read"},
+        {POST("/", "9"), 401, "before any of it came"},
+        {POST("/", "9") "abc", 200, "even if the rest should come before the answer's end"},
         {"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\nExpect: 100-continue\r\n\r\n", 200,
-         true, "a client that was never told to continue"},
-        {"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n", 400, true,
+         "a client that was never told to continue"},
+        {"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n", 400,
          "only the trailers are missing"},
-        {"POST / HTTP/1.1\r\nHost: h\r\n", 408, true, "within the head"},
+        {"POST / HTTP/1.1\r\nHost: h\r\n", 408, "within the head"},
     };
     (void)state;
 
@@ -218,8 +217,7 @@ static void h1_state__an_early_answer_ends_the_connection(void **state)
         struct recorder *r = recorder_create(CYC_ROLE_SERVER);
         recorder_feed_text(r, rows[i].input);
         answer_with(r, rows[i].status, "no", true);
-        if (!is_closing(r) || r->h1.codec.is_cut || r->gone_count != 1 ||
-            out_says_close(r) != rows[i].is_announced)
+        if (!is_closing(r) || r->h1.codec.is_cut || r->gone_count != 1 || !out_says_close(r))
             fail_msg("%s", rows[i].why);
         recorder_feed_text(r, "GET /smuggled HTTP/1.1\r\nHost: h\r\n\r\n");
         assert_null(strstr(r->text, "smuggled"));
@@ -228,7 +226,9 @@ static void h1_state__an_early_answer_ends_the_connection(void **state)
     }
 }
 
-static void h1_state__an_answer_that_began_early_may_still_keep_the_connection(void **state)
+/** Which of the two ends first is not known when the head is sent: closing without having said so
+ *  would lose what a client has pipelined. */
+static void h1_state__an_answer_that_began_early_stays_the_last(void **state)
 {
     struct recorder *r = recorder_create(CYC_ROLE_SERVER);
     struct cyc_buf body;
@@ -236,14 +236,15 @@ static void h1_state__an_answer_that_began_early_may_still_keep_the_connection(v
 
     recorder_feed_text(r, POST("/", "3"));
     answer_with(r, 200, "a", false);
-    recorder_feed_text(r, "abc");
+    assert_true(out_says_close(r));
+    recorder_feed_text(r, "abc" GET("/2"));
     cyc_buf_init(&body, &r->pool);
     cyc_buf_append(&body, CYC_SPAN("b"));
     vt_of(r)->send_body(r->cs, &body, true);
-    assert_false(is_closing(r));
+    assert_true(is_closing(r));
     assert_int_equal(r->gone_count, 1);
-    recorder_feed_text(r, GET("/2"));
-    assert_int_equal(r->h1.codec.stream_count, 1);
+    assert_string_equal(r->text, "open | head POST / authority=h fields={} body=length(3) | "
+                                 "body abc | end | gone");
     recorder_destroy(r);
 }
 
@@ -614,7 +615,7 @@ int main(void)
         cmocka_unit_test(h1_state__the_end_waits_behind_held_bytes),
         cmocka_unit_test(h1_state__a_client_that_half_closed_gets_its_answers),
         cmocka_unit_test(h1_state__an_early_answer_ends_the_connection),
-        cmocka_unit_test(h1_state__an_answer_that_began_early_may_still_keep_the_connection),
+        cmocka_unit_test(h1_state__an_answer_that_began_early_stays_the_last),
         cmocka_unit_test(h1_state__a_hundred_that_was_sent_keeps_the_connection),
         cmocka_unit_test(h1_state__a_refused_request_is_answered_and_then_it_is_over),
         cmocka_unit_test(h1_state__a_body_that_turns_bad_behind_an_answers_head_ends_it),
