@@ -14,9 +14,9 @@
 /* A segment up to this long is copied behind the previous one if it fits: one send of one piece is
  * cheaper than a gathering one, and the source chunk is free at once. */
 #define SPLICE_COPY_BYTES_MAX 1024
-/* A queue that has grown to this waits for somebody slow. From here on what fills less than a quarter
- * of its chunk is copied together: limits count bytes, and bytes must not hold many times as much
- * memory. */
+/* A queue that has grown to this waits for somebody slow. From here on what fills less than a
+ * quarter of its chunk is copied together: limits count bytes, and bytes must not hold many times
+ * as much memory. */
 #define BACKLOG_BYTES (16 * 1024)
 
 CYC_BUILD_ASSERT(sizeof(struct cyc_chunk) <= 32);

@@ -17,11 +17,11 @@ enum cyc_fail {
 };
 
 struct cyc_fail_info {
-    uint16_t status;      /* 0: no answer, close */
-    bool is_retryable;    /* another endpoint or connection may do better */
-    struct cyc_span flag; /* two letters for the access log; "-" for NONE */
+    uint16_t status;        /* 0: no answer, close */
+    bool is_retryable;      /* another endpoint or connection may do better */
+    struct cyc_span flag;   /* two letters for the access log; "-" for NONE */
     struct cyc_span reason; /* metric label and JSON log value; "" for NONE */
-    struct cyc_span text; /* for people */
+    struct cyc_span text;   /* for people */
 };
 
 /** Never NULL. */

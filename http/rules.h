@@ -11,8 +11,8 @@
 
 /**
  * Turns a freshly parsed HTTP/1 request head into a neutral one: decides the body (Content-Length,
- * Transfer-Encoding), checks Host and target, splits path and query, notes Upgrade, TE and Expect, and
- * removes hop-by-hop fields with everything Connection nominates.
+ * Transfer-Encoding), checks Host and target, splits path and query, notes Upgrade, TE and Expect,
+ * and removes hop-by-hop fields with everything Connection nominates.
  * @param ret_is_close  the client asked for, or its version implies, a close after this exchange
  * @return NONE, or why the request is refused
  */

@@ -2,9 +2,9 @@
 /*
  * Request targets: the four forms (RFC 9112 3.2), and path normalisation before matching.
  *
- * What is matched is what is forwarded. Policy (docs/security.md): dot segments are resolved, %2e is
- * decoded, unreserved escapes are decoded, "//" is kept, %2f and %5c are kept as written and never act
- * as "/", %00 and broken escapes are refused.
+ * What is matched is what is forwarded. Policy (docs/security.md): dot segments are resolved, %2e
+ * is decoded, unreserved escapes are decoded, "//" is kept, %2f and %5c are kept as written and
+ * never act as "/", %00 and broken escapes are refused.
  */
 #ifndef CYC_HTTP_URL_H
 #define CYC_HTTP_URL_H
@@ -13,7 +13,12 @@
 #include "base/span.h"
 #include "http/msg.h"
 
-enum cyc_target_form { CYC_TARGET_ORIGIN, CYC_TARGET_ABSOLUTE, CYC_TARGET_AUTHORITY, CYC_TARGET_ASTERISK };
+enum cyc_target_form {
+    CYC_TARGET_ORIGIN,
+    CYC_TARGET_ABSOLUTE,
+    CYC_TARGET_AUTHORITY,
+    CYC_TARGET_ASTERISK
+};
 
 struct cyc_target {
     enum cyc_target_form form;

@@ -19,7 +19,7 @@
 #include <string.h>
 
 /* How long a peer that is told to go may go on talking. */
-#define LINGER_BYTES_MAX (64 * 1024)
+#define LINGER_BYTES_MAX (1024 * 1024)
 #define LINGER_MS_MAX 1000
 
 static void conn_on_recv(struct cyc_op *op, int result);
@@ -132,6 +132,7 @@ void cyc_conn_close(struct cyc_conn *conn)
         return;
     conn->is_closing = true;
     conn->is_feed_due = false;
+    conn->is_reset |= conn->out.bytes > 0; /* dropped: what the peer has got must not look whole */
     cyc_timer_cancel(&conn->linger_timer);
     cyc_io_cancel(conn->io, &conn->recv);
     cyc_io_cancel(conn->io, &conn->send);

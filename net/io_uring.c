@@ -59,9 +59,9 @@ struct uring_engine {
     struct cyc_op *parked_head, *parked_tail;
     bool has_lent_bufs, has_multishot_accept, has_multishot_poll;
     bool is_multishot_accept_proven; /* it has worked: EINVAL is not the kernel's age */
-    bool is_batching; /* network.enable_syscall_batching */
-    bool can_gather;  /* the kernel has copied the gather when submit returns */
-    uint8_t quiet;    /* sqe flags for what only completes visibly when it fails */
+    bool is_batching;                /* network.enable_syscall_batching */
+    bool can_gather;                 /* the kernel has copied the gather when submit returns */
+    uint8_t quiet;                   /* sqe flags for what only completes visibly when it fails */
     int wake_fd;
     uint64_t wake_value; /* read into by the ring */
     struct cyc_guest_uv *guest;

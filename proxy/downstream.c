@@ -308,7 +308,10 @@ void cyc_downstream_abort(struct cyc_downstream *d, enum cyc_fail why)
 {
     codec_of(d)->vt->abort(codec_of(d), why);
     d->is_closing = true;
-    cyc_conn_close(&d->conn);
+    if (codec_of(d)->is_cut)
+        cyc_conn_reset(&d->conn);
+    else
+        cyc_conn_close(&d->conn);
 }
 
 /** Everything was answered, or nothing more can be: bytes still queued go out first, unless the

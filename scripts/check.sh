@@ -51,8 +51,9 @@ for name in sys.argv[1:]:
 }
 
 check_data() {
-    needs_configure && cmake --build --preset dev > /dev/null &&
-        python3 scripts/check_data.py build/dev
+    needs_configure
+    cmake --build --preset dev | grep -v '^\[' | head -n 40
+    [ "${PIPESTATUS[0]}" -eq 0 ] && python3 scripts/check_data.py build/dev
 }
 
 check_cppcheck() {
@@ -64,12 +65,15 @@ check_cppcheck() {
 
 # One file at a time: clang-tidy 14 mixes up va_list state between files of one run.
 check_tidy() {
+    local story status
     needs_configure
+    story=$(mktemp)
     find "${sources[@]}" fuzz -name '*.c' -type f | sort |
-        xargs -r -P "$(nproc)" -n 1 clang-tidy --quiet -p build/dev > build/tidy.log 2> /dev/null
-    local status=$?
-    grep -E ': (error|warning): ' build/tidy.log | sed "s|^$PWD/||" | sort -u
-    [ "$status" -eq 0 ] || echo "the whole story: build/tidy.log"
+        xargs -r -P "$(nproc)" -n 1 clang-tidy --quiet -p build/dev > "$story" 2> /dev/null
+    status=$?
+    grep -aE ': (error|warning): ' "$story" | sed "s|^$PWD/||" | sort -u
+    [ "$status" -eq 0 ] || echo "clang-tidy -p build/dev FILE says how it comes to that"
+    rm -f "$story"
     return "$status"
 }
 

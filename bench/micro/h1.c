@@ -163,8 +163,11 @@ static void bench_init(struct bench *b)
     cyc_buf_init(&b->in, &b->pool);
     cyc_buf_init(&b->downstream_out, &b->pool);
     cyc_buf_init(&b->upstream_out, &b->pool);
-    cyc_h1_init(&b->downstream, CYC_ROLE_SERVER, &(struct cyc_codec_setup){&downstream_events, &b->downstream_out, &b->clock, &limits});
-    cyc_h1_init(&b->upstream, CYC_ROLE_CLIENT, &(struct cyc_codec_setup){&upstream_events, &b->upstream_out, &b->clock, &limits});
+    cyc_h1_init(
+        &b->downstream, CYC_ROLE_SERVER,
+        &(struct cyc_codec_setup){&downstream_events, &b->downstream_out, &b->clock, &limits});
+    cyc_h1_init(&b->upstream, CYC_ROLE_CLIENT,
+                &(struct cyc_codec_setup){&upstream_events, &b->upstream_out, &b->clock, &limits});
     b->downstream.codec.owner = b->upstream.codec.owner = b;
 }
 

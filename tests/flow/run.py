@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs the flows: tests against the real binary, with real sockets on both sides.
 
-    run.py --binary build/dev/cyclone --engine io_uring [--filter WORDS] [-j 4] [--list] [--large]
+    run.py --binary build/dev/cyclone --engine io_uring [--filter WORDS|WORDS]
+           [-j 4] [--list] [--large] [--workers 1] [--wrapper "valgrind -q"]
 
 Every function of tests/flow/test_*.py whose name begins with "test_" is a test; its name is the
 sentence it checks. Each one runs in a process group of its own, with its own gateway, in its own
@@ -34,7 +35,9 @@ class Test:
         self.is_large = getattr(function, "is_large", False)
 
     def matches(self, words):
-        return words.lower() in self.name.lower() or words in self.function.__name__
+        """`words`: a part of the name, or several with "|" between."""
+        return any(part.lower() in self.name.lower() or part in self.function.__name__
+                   for part in words.split("|"))
 
 
 def discover():
@@ -153,16 +156,20 @@ def arguments():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("--binary", required=True, help="the program under test")
     parser.add_argument("--engine", "--backend", choices=["io_uring", "epoll"], default="epoll")
-    parser.add_argument("--filter", default="", help="only tests with these words in their name")
+    parser.add_argument("--filter", default="", help="only tests with these words in their name; | for or")
     parser.add_argument("-j", "--jobs", type=int, default=4)
     parser.add_argument("--list", action="store_true", help="print the tests, run nothing")
     parser.add_argument("--large", action="store_true", help="also the tests that move gigabytes")
+    parser.add_argument("--workers", type=int, default=1,
+                        help="threads of a gateway whose test does not say")
+    parser.add_argument("--wrapper", default="", help="a command that runs the program")
     return parser.parse_args()
 
 
 def main():
     options = arguments()
-    settings = Settings(options.binary, options.engine, options.large)
+    settings = Settings(options.binary, options.engine, options.large, options.wrapper,
+                        options.workers)
     tests = [t for t in discover()
              if t.matches(options.filter) and (options.large or not t.is_large)]
     if options.list:

@@ -4,6 +4,7 @@ import json
 import os
 
 from harness import wire
+from harness.flow import unused_port
 from harness.gateway import connect
 from harness.wait import equal, wait_for
 
@@ -122,7 +123,6 @@ def test_variables_override_the_file(flow):
 
 
 def test_the_guides_port_variable_moves_the_only_listener(flow):
-    from harness.flow import unused_port
     port = unused_port()
     gateway = flow.gateway(to=flow.upstream().address, env={"CYCLONE_SERVER_PORT": str(port)})
     equal(gateway.port(), port, "port")
@@ -186,14 +186,9 @@ def test_a_one_line_file_is_enough(flow):
     service = flow.upstream()
     gateway = flow.prepare(f"upstream: {service.address}\n",
                            env={"CYCLONE_SERVER_HOST": "127.0.0.1", "CYCLONE_ADMIN_ADDRESS": "127.0.0.1:0",
-                                "CYCLONE_SERVER_PORT": _free_port(), "CYCLONE_SERVER_DRAIN_DELAY": "0"}).start()
+                                "CYCLONE_SERVER_PORT": str(unused_port()), "CYCLONE_SERVER_DRAIN_DELAY": "0"}).start()
     with connect(gateway.address("default")) as client:
         equal(client.ask(wire.get()).body, b"ok\n", "answer")
-
-
-def _free_port():
-    from harness.flow import unused_port
-    return str(unused_port())
 
 
 def test_more_listeners_than_there_is_room_for_are_an_error_and_no_crash(flow):

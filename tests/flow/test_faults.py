@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What services do wrong, and what the client then sees: an error, never a clean end."""
+import socket
 import threading
 
 from harness import wire
@@ -74,8 +75,6 @@ def test_localhost_is_resolved_and_reached(flow):
 
 def test_a_connection_that_is_not_answered_is_a_504(flow):
     """A listening socket whose queue is full leaves connects unanswered."""
-    import socket
-
     full = socket.socket()
     full.bind(("127.0.0.1", 0))
     full.listen(0)

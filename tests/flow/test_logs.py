@@ -4,8 +4,10 @@ import json
 import os
 import re
 import signal
+import subprocess
 
 from harness import wire
+from harness.gateway import connect
 from harness.wait import equal, wait_for
 
 # The guide's nine, in its order.
@@ -106,7 +108,6 @@ def test_log_files_are_reopened_on_sigusr1(flow):
     wait_for(lambda: os.path.exists(events) and "started" in _read(events), "the start in the file")
 
     def get(path):
-        from harness.gateway import connect
         with connect(address) as client:
             equal(client.ask(wire.get(path)).status, 200, "status")
 
@@ -138,8 +139,6 @@ def test_a_log_that_cannot_be_opened_does_not_stop_traffic(flow):
 
 def test_a_reader_that_stands_still_never_stops_traffic_and_drops_are_counted(flow):
     """stdout is a pipe nobody reads: requests go on, lines are dropped, the loss is counted."""
-    import subprocess
-
     gateway = flow.prepare({"access_log": {"buffer": "0"}}, to=flow.upstream().address)
     with open(gateway.stdout_path, "wb"), open(gateway.stderr_path, "wb") as err:
         gateway.process = subprocess.Popen([gateway.binary, *gateway.args], env=gateway.env, stderr=err,

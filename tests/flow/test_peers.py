@@ -4,9 +4,14 @@ import hashlib
 import http.client
 import http.server
 import os
+import re
+import shutil
+import signal
+import subprocess
 import threading
 
 from harness import wire
+from harness.gateway import connect
 from harness.wait import equal
 
 
@@ -105,7 +110,6 @@ def test_nginx_as_the_client_side_proxy_reaches_the_service(flow):
             proxy_set_header X-Forwarded-For 203.0.113.7; proxy_set_header Host outer.test;
         }
     """, http_lines="upstream sidecar { server %s; keepalive 4; }" % gateway.address())
-    from harness.gateway import connect
     with connect(nginx.address) as client:
         for _ in range(5):
             equal(client.ask(wire.get("/through")).body, b"ok\n", "answer")
@@ -165,3 +169,46 @@ def test_pythons_server_and_client_talk_through_it(flow):
     finally:
         server.shutdown()
         server.server_close()
+
+
+def wrk(gateway, seconds):
+    """wrk as a started process: as many requests as it can on 32 connections."""
+    if shutil.which("wrk") is None:
+        raise AssertionError("wrk is not installed: scripts/deps installs it")
+    return subprocess.Popen(["wrk", "-t1", "-c32", f"-d{seconds}s", f"http://{gateway.address()}/"],
+                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
+def wrk_result(process):
+    """Requests, and what failed: answers that are not 2xx, and connections that broke. A connection that
+    is refused (wrk says "write") was never one: its client would ask somebody else."""
+    out = process.communicate(timeout=30)[0]
+    count = int(re.search(r"(\d+) requests in", out).group(1))
+    errors = re.search(r"Socket errors: connect \d+, read (\d+), write \d+, timeout (\d+)", out)
+    failed = sum(int(n) for n in errors.groups()) if errors else 0
+    other = re.search(r"Non-2xx or 3xx responses: (\d+)", out)
+    return count, failed + (int(other.group(1)) if other else 0), out
+
+
+def test_wrk_sees_no_failed_request_while_the_gateway_drains(flow):
+    nginx = flow.nginx("location / { return 200 ok; }")
+    gateway = flow.gateway({"server": {"worker_threads": 2, "drain_delay": "300ms"}}, to=nginx.address)
+    load = wrk(gateway, 2)
+    gateway.wait_metric("cyclone_requests_total", lambda value: value > 500)
+    gateway.signal(signal.SIGTERM)
+    equal(gateway.wait_exit(), 0, "exit status")
+    count, failed, out = wrk_result(load)
+    equal(failed, 0, f"failed of {count} requests, {out}")
+
+
+def test_wrk_sees_no_failed_request_while_routes_change(flow):
+    nginx, service = flow.nginx("location / { return 200 ok; }"), flow.upstream()
+    config = {"server": {"worker_threads": 2}, "clusters": {"a": nginx.address, "b": service.address}}
+    gateway = flow.gateway({**config, "routes": [{"path": "/*", "to": "a"}]})
+    load = wrk(gateway, 2)
+    for name in "babababa":
+        before = gateway.metrics().value("cyclone_requests_total")
+        gateway.wait_metric("cyclone_requests_total", lambda value, b=before: value > b + 100)
+        gateway.reload({**config, "routes": [{"path": "/*", "to": name}]})
+    count, failed, out = wrk_result(load)
+    equal(failed, 0, f"failed of {count} requests, {out}")

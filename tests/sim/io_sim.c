@@ -109,6 +109,7 @@ static void recv_step(struct sim_engine *e, struct sim_socket *s)
 {
     if (cyc_sim_net_chance(e->net, cyc_sim_net_faults(e->net)->buffer_permille)) {
         e->base.recv_parked_count++;
+        s->is_parked = false; /* but this time for a while, whatever the pool has */
         s->reader_hold_ns =
             cyc_sim_net_now_ns(e->net) + 1 + cyc_rng_below(cyc_sim_net_rng(e->net), PARK_NS_MAX);
         return;

@@ -4,6 +4,8 @@
 #include <stdio.h>
 
 #define PIECE_BYTES 4000
+/* The gateway takes no more than 16 KiB of them in one body. */
+#define EXTENSION_COUNT_MAX 500
 
 bool cyc_sim_body_is(uint32_t key, uint64_t at, const char *bytes, size_t len)
 {
@@ -39,7 +41,8 @@ static void chunk_write(struct sim_writer *writer, struct sim_run *run, struct c
 
     snprintf(line, sizeof(line), sizes[cyc_sim_below(run, 3)], len);
     text_write(out, line);
-    text_write(out, writer->has_extensions ? ";name=\"a;b\";x\r\n" : "\r\n");
+    bool has_extension = writer->has_extensions && writer->chunk_count++ < EXTENSION_COUNT_MAX;
+    text_write(out, has_extension ? ";name=\"a;b\";x\r\n" : "\r\n");
     pattern_write(writer, out, len);
     text_write(out, "\r\n");
 }

@@ -34,6 +34,7 @@ struct sim_writer {
     bool has_extensions; /* chunked */
     bool has_bad_chunk;  /* chunked: instead of the last chunk comes nonsense */
     bool is_done;
+    uint32_t chunk_count; /* with extensions */
 };
 
 /** Appends up to about `bytes_max` more, cut into chunks by chance where that matters. */

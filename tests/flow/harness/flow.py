@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a test gets: gateways and services that live as long as it does."""
 import os
+import shlex
 import socket
 import subprocess
 import tempfile
@@ -11,8 +12,11 @@ from .wait import equal
 
 
 class Settings:
-    def __init__(self, binary, engine, is_large=False):
+    def __init__(self, binary, engine, is_large=False, wrapper="", workers=1):
+        """`wrapper`: a command that runs the binary, as one string ("valgrind -q"), or nothing."""
         self.binary = os.path.abspath(binary)
+        self.command = [*shlex.split(wrapper), self.binary]
+        self.workers = workers
         self.engine = engine
         self.is_large = is_large
 
@@ -65,8 +69,9 @@ class Flow:
 
     def run(self, *args, env=None, timeout_s=30, stdin=subprocess.DEVNULL, cwd=None):
         """Runs the binary to its end; returns the finished process with text output."""
-        return subprocess.run([self.settings.binary, *args], env=gateway.environment(self.settings, env),
-                              stdin=stdin, capture_output=True, text=True, timeout=timeout_s,
+        return subprocess.run([*self.settings.command, *args],
+                              env=gateway.environment(self.settings, env), stdin=stdin,
+                              capture_output=True, text=True, timeout=timeout_s,
                               cwd=cwd or self.folder, check=False)
 
     def curl(self, *args, timeout_s=60):

@@ -6,7 +6,6 @@ import re
 import signal
 import socket
 import subprocess
-import time
 
 from . import wire
 from .metrics import Metrics
@@ -25,9 +24,11 @@ DEFAULTS = {
     "log": {"format": "json"},
 }
 
-# Any of these on stderr fails the test.
+# Any of these on stderr fails the test; the second half is what valgrind says.
 COMPLAINTS = ("ERROR: AddressSanitizer", "runtime error:", "LeakSanitizer", "WARNING: ThreadSanitizer",
-              "cyclone: bug", '"event":"bug"', "Assertion", "assertion")
+              "cyclone: bug", '"event":"bug"', "Assertion", "assertion",
+              "== Invalid ", "== Conditional jump", "== Use of uninit", "== Syscall param",
+              "== Mismatched free", "definitely lost in", "possibly lost in")
 
 
 def merge(base, over):
@@ -57,6 +58,7 @@ def connect(address, timeout_s=wire.TIMEOUT_S):
 class Gateway:
     def __init__(self, settings, folder, index, config, env=None, args=None, cwd=None):
         """`config`: a dict (laid over DEFAULTS), text, a path that exists, or None for no file."""
+        self.defaults = merge(DEFAULTS, {"server": {"worker_threads": settings.workers}})
         self.folder = os.path.join(folder, f"gateway-{index}")
         os.mkdir(self.folder)
         self.cwd = cwd or self.folder
@@ -66,7 +68,7 @@ class Gateway:
             self.args = list(args or [])
         else:
             self.write_config(config)
-        self.binary = settings.binary
+        self.command = settings.command
         self.env = environment(settings, env)
         self.stdout_path = os.path.join(self.folder, "stdout")
         self.stderr_path = os.path.join(self.folder, "stderr")
@@ -78,7 +80,7 @@ class Gateway:
     # ---- configuration -----------------------------------------------------------------------
 
     def config_text(self, config):
-        return config if isinstance(config, str) else json.dumps(merge(DEFAULTS, config), indent=1)
+        return config if isinstance(config, str) else json.dumps(merge(self.defaults, config), indent=1)
 
     def write_config(self, config):
         """Replaces the file in one step, as an editor or a deployment does."""
@@ -92,7 +94,7 @@ class Gateway:
     def launch(self):
         """Starts the process and does not wait."""
         with open(self.stdout_path, "wb") as out, open(self.stderr_path, "wb") as err:
-            self.process = subprocess.Popen([self.binary, *self.args], cwd=self.cwd, env=self.env,
+            self.process = subprocess.Popen([*self.command, *self.args], cwd=self.cwd, env=self.env,
                                             stdin=subprocess.DEVNULL, stdout=out, stderr=err)
         return self
 
@@ -283,7 +285,3 @@ def environment(settings, extra=None):
     env.setdefault("UBSAN_OPTIONS", "print_stacktrace=1")
     env.update(extra or {})
     return env
-
-
-def monotonic_ms():
-    return int(time.monotonic() * 1000)
