@@ -21,7 +21,7 @@
 #include <string.h>
 
 /* An answer is buffered up to here before the upstream is held (security.md: 64 KiB per stream). */
-#define OUT_BYTES_HIGH (256 * 1024)
+#define OUT_BYTES_HIGH (64 * 1024)
 /* A tunnel with no byte in either direction for so long is over; WebSocket pings come far more
  * often. */
 #define TUNNEL_IDLE_MS (60 * 60 * 1000)
@@ -216,7 +216,11 @@ static void downstream_on_sent(struct cyc_conn *conn, size_t bytes)
     struct cyc_codec *codec = codec_of(d);
 
     d->wait_ns = conn->io->clock.now_ns;
+    if (d->stream != NULL)
+        d->stream->progress_ns = d->wait_ns;
     codec->vt->sent(codec, bytes);
+    if (CYC_UNLIKELY(!conn->is_reading) && conn->out.bytes < OUT_BYTES_HIGH)
+        codec->events->on_wish(codec); /* perhaps it was held until now */
 }
 
 static void downstream_on_closed(struct cyc_conn *conn)
@@ -329,6 +333,16 @@ static void downstream_close(struct cyc_downstream *d)
     cyc_timer_set(d->conn.io->wheel, &d->timer, LINGER_MS);
 }
 
+/** A client that goes on asking and takes no answers gets no more of them: the rest of its
+ *  requests stays in the kernel. */
+static bool is_next_request_held(struct cyc_downstream *d)
+{
+    const struct cyc_codec *codec = codec_of(d);
+
+    return d->conn.out.bytes >= OUT_BYTES_HIGH &&
+           (codec->stream_count == 0 || codec->is_head_begun);
+}
+
 void cyc_downstream_settle(struct cyc_downstream *d)
 {
     struct cyc_codec *codec = codec_of(d);
@@ -343,7 +357,7 @@ void cyc_downstream_settle(struct cyc_downstream *d)
     }
     if (codec->wants_shutdown)
         cyc_conn_shutdown(&d->conn);
-    if (codec->is_read_held)
+    if (codec->is_read_held || is_next_request_held(d))
         cyc_conn_pause(&d->conn);
     else if (codec->wants_feed || !d->conn.is_reading)
         cyc_conn_resume(&d->conn);

@@ -48,6 +48,9 @@ static void *worker_main(void *arg)
     sem_post(&thread->started);
     while (cyc_worker_turn(&thread->worker, WORKER_WAIT_NS))
         continue;
+    /* Descriptors the last turn closed: a ring takes orders from its own thread only, and a
+     * listener left open would leave callers without an answer while other workers go on. */
+    cyc_io_turn(io, 0);
     __atomic_store_n(&thread->is_done, 1, __ATOMIC_RELEASE);
     master_wake(master);
     return NULL;

@@ -14,6 +14,8 @@
 #define CHAIN_BYTES_HIGH (64 * 1024)
 /* Body that waits for an upstream connection. */
 #define PENDING_BYTES_HIGH (64 * 1024)
+/* A request body that comes slower than this on average has only the route's timeout. */
+#define BODY_BYTES_PER_S_MIN 240
 
 static const struct cyc_chain_ends stream_ends;
 
@@ -158,14 +160,14 @@ static void stream_enter(struct cyc_stream *stream, const struct cyc_route *rout
         exchange->cluster_name = stream->view->snapshot->clusters[route->cluster_index].conf->name;
     exchange->head_ns = stream->progress_ns = worker->io->clock.now_ns;
     cyc_chain_init(&stream->chain, &(struct cyc_chain_setup){
-                                        .entries = route->entries,
-                                        .entry_count = route->entry_count,
-                                        .exchange = exchange,
-                                        .pool = &worker->pool,
-                                        .ends = &stream_ends,
-                                        .owner = stream,
-                                        .high_bytes = CHAIN_BYTES_HIGH,
-                                    });
+                                       .entries = route->entries,
+                                       .entry_count = route->entry_count,
+                                       .exchange = exchange,
+                                       .pool = &worker->pool,
+                                       .ends = &stream_ends,
+                                       .owner = stream,
+                                       .high_bytes = CHAIN_BYTES_HIGH,
+                                   });
     if (route->timeout_ms > 0)
         cyc_timer_set(worker->io->wheel, &stream->timer, route->timeout_ms);
 }
@@ -454,18 +456,36 @@ void cyc_stream_refuse(struct cyc_stream *stream, enum cyc_fail why)
     cyc_stream_fail(stream, why);
 }
 
-/** The route's timeout. An answer that flows is not cut: it counts from the last byte moved. */
-static void stream_timer_fire(struct cyc_timer *timer)
+/** How long this wait may last, in ms from the last byte that moved; 0 when it is over. Only a
+ * service that does nothing runs into the limit: bytes that wait for the client have the client's
+ * clock (downstream.c), and a request that is still arriving may take its time, at a minimum rate.
+ */
+static uint64_t patience_ms(const struct cyc_stream *stream)
 {
-    struct cyc_stream *stream = cyc_container_of(timer, struct cyc_stream, timer);
     uint64_t now_ns = stream->worker->io->clock.now_ns;
     uint64_t limit_ms = stream->route->timeout_ms;
     uint64_t still_ms = (now_ns - stream->progress_ns) / CYC_NS_PER_MS;
+    uint64_t age_ms = (now_ns - stream->exchange.head_ns) / CYC_NS_PER_MS;
+    uint64_t paid_ms = stream->exchange.received_bytes * 1000 / BODY_BYTES_PER_S_MIN;
+
+    if (stream->is_answer_begun && stream->downstream->conn.out.bytes > 0)
+        return limit_ms;
+    if (still_ms >= limit_ms)
+        return 0;
+    bool is_arriving = !stream->is_request_ended && !stream->is_answer_begun;
+    return is_arriving && age_ms >= limit_ms + paid_ms ? 0 : limit_ms - still_ms;
+}
+
+/** The route's timeout. Neither a request that arrives nor an answer that flows is cut. */
+static void stream_timer_fire(struct cyc_timer *timer)
+{
+    struct cyc_stream *stream = cyc_container_of(timer, struct cyc_stream, timer);
 
     if (stream->downstream->is_tunnel)
         return; /* a tunnel has its own clock, in the downstream */
-    if (stream->is_answer_begun && still_ms < limit_ms) {
-        cyc_timer_set(stream->worker->io->wheel, timer, limit_ms - still_ms);
+    uint64_t more_ms = patience_ms(stream);
+    if (more_ms > 0) {
+        cyc_timer_set(stream->worker->io->wheel, timer, more_ms);
         return;
     }
     stream->source->abort(stream);

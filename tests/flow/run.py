@@ -54,6 +54,8 @@ def discover():
 def run_in_child(test, settings, out):
     """The child's whole life: runs the test, writes what went wrong, and leaves."""
     os.setsid()
+    if getattr(test.function, "needs_one_worker", False):
+        settings.workers = 1
     report, flow = "", Flow(settings)
     try:
         try:
@@ -161,7 +163,7 @@ def arguments():
     parser.add_argument("--list", action="store_true", help="print the tests, run nothing")
     parser.add_argument("--large", action="store_true", help="also the tests that move gigabytes")
     parser.add_argument("--workers", type=int, default=1,
-                        help="threads of a gateway whose test does not say")
+                        help="threads of a gateway whose test does not care")
     parser.add_argument("--wrapper", default="", help="a command that runs the program")
     return parser.parse_args()
 

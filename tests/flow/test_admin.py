@@ -97,6 +97,9 @@ def test_clusters_show_endpoints_and_counts(flow):
     equal(app["endpoints"], [{"address": service.address, "weight": 100}], "endpoints")
 
 
+test_clusters_show_endpoints_and_counts.needs_one_worker = True
+
+
 def test_unknown_paths_and_methods_are_answered(flow):
     gateway = flow.gateway(to=flow.upstream().address)
     equal(gateway.admin("/nothing").status, 404, "unknown path")

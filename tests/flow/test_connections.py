@@ -119,6 +119,9 @@ def test_at_the_connection_limit_accepting_pauses_and_goes_on(flow):
         client.close()
 
 
+test_at_the_connection_limit_accepting_pauses_and_goes_on.needs_one_worker = True
+
+
 def _can_ask(gateway):
     with gateway.connect(timeout_s=2) as client:
         try:

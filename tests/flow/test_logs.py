@@ -141,7 +141,7 @@ def test_a_reader_that_stands_still_never_stops_traffic_and_drops_are_counted(fl
     """stdout is a pipe nobody reads: requests go on, lines are dropped, the loss is counted."""
     gateway = flow.prepare({"access_log": {"buffer": "0"}}, to=flow.upstream().address)
     with open(gateway.stdout_path, "wb"), open(gateway.stderr_path, "wb") as err:
-        gateway.process = subprocess.Popen([gateway.binary, *gateway.args], env=gateway.env, stderr=err,
+        gateway.process = subprocess.Popen([*gateway.command, *gateway.args], env=gateway.env, stderr=err,
                                            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
     try:
         gateway.wait_event("started")

@@ -117,6 +117,9 @@ def test_without_retry_a_failed_connect_is_the_clients_to_see(flow):
     equal(statuses, [200, 200, 200, 503, 503, 503], "statuses")
 
 
+test_without_retry_a_failed_connect_is_the_clients_to_see.needs_one_worker = True
+
+
 def test_a_get_that_a_service_resets_is_retried_at_another_endpoint(flow):
     def broken(peer):
         peer.next_request()
@@ -139,6 +142,9 @@ def test_round_robin_gives_each_endpoint_its_turn(flow):
         for _ in range(30):
             client.ask(wire.get())
     equal([s.request_count for s in services], [10, 10, 10], "requests each")
+
+
+test_round_robin_gives_each_endpoint_its_turn.needs_one_worker = True
 
 
 def test_weights_shift_the_shares(flow):
@@ -178,6 +184,9 @@ def test_least_request_avoids_the_busy_endpoint(flow):
         client.close()
 
 
+test_least_request_avoids_the_busy_endpoint.needs_one_worker = True
+
+
 def test_requests_wait_for_a_connection_and_are_served_in_order(flow):
     service = flow.upstream(lambda request: wire.response(200, request.target.encode()))
     gateway = flow.gateway(cluster(service.address,
@@ -189,6 +198,9 @@ def test_requests_wait_for_a_connection_and_are_served_in_order(flow):
         equal(client.read_response().body, f"/{i}".encode(), "answer")
         client.close()
     equal(service.connection_count, 1, "connections to the service")
+
+
+test_requests_wait_for_a_connection_and_are_served_in_order.needs_one_worker = True
 
 
 def hold_first(release):
@@ -216,6 +228,9 @@ def test_a_request_that_waits_too_long_for_a_connection_is_a_503(flow):
         equal(first.read_response().status, 200, "status of the first")
 
 
+test_a_request_that_waits_too_long_for_a_connection_is_a_503.needs_one_worker = True
+
+
 def test_a_full_queue_refuses_at_once(flow):
     release = threading.Event()
     service = flow.upstream(script=hold_first(release))
@@ -230,6 +245,9 @@ def test_a_full_queue_refuses_at_once(flow):
         flow.expect_failure(gateway, "/third", 503, "upstream_overflow")
         release.set()
         equal((first.read_response().status, second.read_response().status), (200, 200), "the others")
+
+
+test_a_full_queue_refuses_at_once.needs_one_worker = True
 
 
 def test_a_client_that_leaves_the_queue_is_forgotten(flow):
@@ -248,6 +266,9 @@ def test_a_client_that_leaves_the_queue_is_forgotten(flow):
         release.set()
         first.read_response()
     equal(service.request_count, 1, "requests at the service")
+
+
+test_a_client_that_leaves_the_queue_is_forgotten.needs_one_worker = True
 
 
 def test_a_connection_is_retired_after_its_number_of_requests(flow):
@@ -278,6 +299,9 @@ def test_only_so_many_idle_connections_are_kept(flow):
         client.read_response()
     gateway.wait_metric("cyclone_upstream_idle_connections", lambda value: value <= 2)
     wait_for(lambda: service.open_count <= 2, "the others to be closed")
+
+
+test_only_so_many_idle_connections_are_kept.needs_one_worker = True
 
 
 def test_without_pooling_every_request_has_its_own_connection(flow):

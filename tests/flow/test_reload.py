@@ -179,6 +179,9 @@ def test_idle_connections_of_a_cluster_that_stays_are_kept(flow):
     equal(service.connection_count, 1, "connections to the service")
 
 
+test_idle_connections_of_a_cluster_that_stays_are_kept.needs_one_worker = True
+
+
 def test_connections_of_a_removed_endpoint_are_closed(flow):
     a, b = answering(flow, "a"), answering(flow, "b")
     gateway = flow.gateway({"clusters": {"app": [a.address]}, "routes": [{"path": "/*", "to": "app"}]})

@@ -120,6 +120,9 @@ def test_health_is_answered_on_the_traffic_port(flow):
     equal(service.request_count, 0, "requests at the service")
 
 
+test_health_is_answered_on_the_traffic_port.needs_one_worker = True
+
+
 def test_a_route_that_claims_a_health_path_gets_it(flow):
     service = flow.upstream()
     gateway = flow.gateway({"routes": [{"path": "/health", "to": service.address},

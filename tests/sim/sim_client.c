@@ -93,6 +93,15 @@ static void on_closed(struct cyc_conn *conn)
     timer_set(client, &client->timer, cyc_sim_below(run_of(client), AWAY_MS_MAX));
 }
 
+static void quit(struct sim_client *client)
+{
+    client->has_quit = true;
+    for (uint32_t i = 0; i < client->flight_count; i++)
+        client->flight[i]->is_quit = true;
+    if (client->sending != NULL)
+        client->sending->is_quit = true;
+}
+
 static void on_quit_timer(struct cyc_timer *timer)
 {
     struct sim_client *client = cyc_container_of(timer, struct sim_client, quit_timer);
@@ -100,7 +109,7 @@ static void on_quit_timer(struct cyc_timer *timer)
     if (client->state != SIM_CLIENT_TALKING)
         return;
     cyc_sim_trace(run_of(client), "client %u quits (%u)", client->index, client->manners.quit_kind);
-    client->has_quit = true;
+    quit(client);
     if (client->manners.quit_kind == 2) {
         client->is_last_sent = true;
         cyc_conn_shutdown(&client->conn);
@@ -119,7 +128,7 @@ static void on_patience_timer(struct cyc_timer *timer)
         cyc_sim_complain(run_of(client), "client %u waits in vain (%u requests in flight)",
                          client->index, client->flight_count);
     cyc_sim_trace(run_of(client), "client %u gives up", client->index);
-    client->has_quit = true;
+    quit(client);
     leave(client);
 }
 
@@ -398,8 +407,8 @@ static void on_sent(struct cyc_conn *conn, size_t bytes)
     struct sim_client *client = cyc_container_of(conn, struct sim_client, conn);
 
     (void)bytes;
-    if (conn->out.bytes < OUT_BYTES_LOW && client->manners.piece_ms == 0 &&
-        client->sending != NULL && !client->is_waiting_100)
+    if (conn->out.bytes < OUT_BYTES_LOW && client->sending != NULL && !client->is_waiting_100 &&
+        !cyc_timer_is_armed(&client->timer))
         go_on(client);
 }
 
@@ -505,8 +514,9 @@ static void go_there(struct sim_client *client)
     cyc_conn_init(&client->conn, &client_vt, io, &client->host->flush, fd);
     client->state = SIM_CLIENT_CONNECTING;
     timer_set(client, &client->patience_timer,
-              client->gateway->plan->weather == SIM_WEATHER_STORM ? PATIENCE_STORM_MS
-                                                                  : PATIENCE_MS);
+              client->gateway->plan->weather == SIM_WEATHER_STORM && !client->is_probe
+                  ? PATIENCE_STORM_MS
+                  : PATIENCE_MS);
     cyc_conn_connect(&client->conn, &client->addr);
 }
 

@@ -52,6 +52,7 @@ struct sim_request {
     bool is_begun;     /* its first byte was sent */
     bool is_body_sent; /* ... and its last */
     bool is_failed_on; /* a fault struck that explains an error */
+    bool is_quit;      /* its client has left, or will not send the rest */
     uint32_t arrival_count, status;
     enum sim_outcome outcome;
 };

@@ -128,11 +128,14 @@ static void heal(struct life *life)
     stage_begin(life, STAGE_HEALING, RECOVER_MS);
 }
 
-/** Is there somebody at each address the configuration names, and memory for them? */
+/** Is there somebody at each address the configuration names, and room for them? */
 static bool is_probe_fair(const struct life *life)
 {
     for (uint32_t i = 0; i < life->plan.service_count; i++)
         if (life->plan.presences[i] != SIM_PRESENCE_THERE)
+            return false;
+    for (uint32_t i = 0; i < life->plan.config.cluster_count; i++)
+        if (life->plan.config.clusters[i].max_pending < CYC_SIM_GROUP_COUNT)
             return false;
     return life->plan.memory_limit_bytes == 0;
 }

@@ -381,7 +381,7 @@ static void on_eof(struct cyc_conn *conn)
     sc->is_request_done = true;
     cyc_sim_trace(run_of(sc), "service %u: tunnel %u half-closed after %llu bytes",
                   sc->service->index, sc->request->id, (unsigned long long)sc->received_bytes);
-    if (run_of(sc)->is_calm && sc->request->outcome != SIM_OUTCOME_ABANDONED &&
+    if (run_of(sc)->is_calm && !sc->request->is_quit &&
         sc->received_bytes != sc->request->body_bytes)
         refuse(sc, sc->request->id, "a tunnel that lost bytes");
     exchange_settle(sc);
