@@ -14,12 +14,18 @@
 #define LISTENER_COUNT_MAX 8
 /* An operator, a scraper and a few probes; more is a mistake or an attack. */
 #define CONNECTION_COUNT_MAX 128
+/* Answers are made whole; with so much unread a connection gets the one it asked for and no other.
+ */
+#define OUT_BYTES_HIGH (64 * 1024)
+/* Out of descriptors: try again when something may have been freed. */
+#define RETRY_DELAY_MS 100
 #define IDLE_TIMEOUT_MS 75000
 #define HEAD_BYTES_MAX (16 * 1024)
 #define ARENA_BYTES 2048
 
 struct admin_listener {
     struct cyc_op accept;
+    struct cyc_timer retry;
     struct cyc_admin *admin;
     int fd;
 };
@@ -195,6 +201,8 @@ static void admin_on_head(struct cyc_codec_stream *cs, struct cyc_msg *head, boo
     struct cyc_admin_answer answer = {.status = 200, .content_type = CYC_SPAN("application/json")};
     (void)is_end;
 
+    if (c->conn.out.bytes >= OUT_BYTES_HIGH) /* it asks and does not read */
+        cs->codec->vt->drain(cs->codec);
     cyc_buf_init(&answer.body, &c->admin->master->pool);
     answer_make(c, head, &answer);
     answer_send(cs, &answer);
@@ -277,6 +285,9 @@ static const struct cyc_codec_events admin_events = {
 static void admin_on_read(struct cyc_conn *conn, struct cyc_buf *in)
 {
     struct admin_conn *c = cyc_container_of(conn, struct admin_conn, conn);
+
+    cyc_list_remove(&c->link);
+    cyc_list_add_back(&c->admin->connections, &c->link); /* the front is the longest silent */
     c->h1.codec.wants_feed = false;
     c->h1.codec.vt->feed(&c->h1.codec, in);
     conn_settle(c);
@@ -362,19 +373,36 @@ static void conn_open(struct cyc_admin *admin, int fd)
     cyc_conn_resume(&c->conn);
 }
 
+/** Makes room for a newcomer: whoever holds connections open must not lock the probes out. */
+static void longest_silent_abort(struct cyc_admin *admin)
+{
+    cyc_list_for_each (link, &admin->connections) {
+        struct admin_conn *c = cyc_container_of(link, struct admin_conn, link);
+        if (!c->conn.is_closing) {
+            conn_abort(c);
+            return;
+        }
+    }
+}
+
 static void admin_on_accept(struct cyc_op *op, int result)
 {
     struct admin_listener *listener = cyc_container_of(op, struct admin_listener, accept);
     struct cyc_admin *admin = listener->admin;
 
     if (result >= 0) {
-        if (admin->connection_count < CONNECTION_COUNT_MAX)
-            conn_open(admin, result);
-        else
-            cyc_io_close(admin->master->io, result);
+        if (admin->connection_count >= CONNECTION_COUNT_MAX)
+            longest_silent_abort(admin);
+        conn_open(admin, result);
     } else if (!admin->is_stopping) {
-        cyc_io_accept(admin->master->io, op, listener->fd, admin_on_accept);
+        cyc_timer_set(admin->master->io->wheel, &listener->retry, RETRY_DELAY_MS);
     }
+}
+
+static void retry_fire(struct cyc_timer *timer)
+{
+    struct admin_listener *listener = cyc_container_of(timer, struct admin_listener, retry);
+    cyc_io_accept(listener->admin->master->io, &listener->accept, listener->fd, admin_on_accept);
 }
 
 /* ---- life ---------------------------------------------------------------------------------------
@@ -400,6 +428,7 @@ static bool listener_open(struct cyc_admin *admin, struct cyc_span address)
     cyc_event(&admin->master->log, CYC_EVENT_LISTENING, "admin on %.*s", (int)len, text);
     listener->admin = admin;
     listener->fd = fd;
+    cyc_timer_init(&listener->retry, retry_fire);
     admin->listener_count++;
     cyc_io_accept(admin->master->io, &listener->accept, fd, admin_on_accept);
     return true;
@@ -448,8 +477,10 @@ void cyc_admin_stop(struct cyc_admin *admin)
     struct cyc_master *master = admin->master;
 
     admin->is_stopping = true;
-    for (uint32_t i = 0; i < admin->listener_count; i++)
+    for (uint32_t i = 0; i < admin->listener_count; i++) {
+        cyc_timer_cancel(&admin->listeners[i].retry);
         cyc_io_cancel(master->io, &admin->listeners[i].accept);
+    }
     cyc_list_for_each (link, &admin->connections)
         conn_abort(cyc_container_of(link, struct admin_conn, link));
     while (is_busy(admin)) {

@@ -180,6 +180,21 @@ void cyc_buf_append(struct cyc_buf *buf, struct cyc_span bytes)
     }
 }
 
+/** Holds several times the memory that its bytes need. */
+static bool is_sparse(const struct cyc_seg *seg)
+{
+    return seg->len < seg->chunk->size_bytes / 4;
+}
+
+void cyc_buf_share(struct cyc_buf *buf, const struct cyc_buf *from)
+{
+    for (const struct cyc_seg *seg = from->head; seg != NULL; seg = seg->next)
+        if (is_sparse(seg))
+            cyc_buf_append(buf, cyc_span_of(seg->ptr, seg->len));
+        else
+            cyc_buf_append_chunk(buf, seg->chunk, seg->ptr, seg->len);
+}
+
 /** Takes the first segment out of the queue. */
 static struct cyc_seg *seg_detach(struct cyc_buf *from)
 {
@@ -204,7 +219,7 @@ static void seg_move(struct cyc_buf *buf, struct cyc_buf *from)
         seg_free(from, seg);
         return;
     }
-    if (CYC_UNLIKELY(buf->bytes >= BACKLOG_BYTES) && seg->len < seg->chunk->size_bytes / 4) {
+    if (CYC_UNLIKELY(buf->bytes >= BACKLOG_BYTES) && is_sparse(seg)) {
         cyc_buf_append(buf, cyc_span_of(seg->ptr, seg->len));
         seg_free(from, seg);
         return;

@@ -91,6 +91,9 @@ void cyc_buf_clear(struct cyc_buf *buf);
 void cyc_buf_append_chunk(struct cyc_buf *buf, struct cyc_chunk *chunk, char *ptr, size_t len);
 /** Appends a copy. */
 void cyc_buf_append(struct cyc_buf *buf, struct cyc_span bytes);
+/** Appends the bytes of `from`, which keeps them: by reference, or as a copy where a reference
+ * would hold much more memory than bytes. */
+void cyc_buf_share(struct cyc_buf *buf, const struct cyc_buf *from);
 /** Moves everything from `from` to the end of `buf`; small tails are copied, to keep sends short.
  */
 void cyc_buf_splice(struct cyc_buf *buf, struct cyc_buf *from);

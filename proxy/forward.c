@@ -66,8 +66,7 @@ static void replay_keep(struct cyc_stream *stream, const struct cyc_buf *body)
         cyc_buf_clear(&stream->replay);
         return;
     }
-    for (const struct cyc_seg *seg = body->head; seg != NULL; seg = seg->next)
-        cyc_buf_append_chunk(&stream->replay, seg->chunk, seg->ptr, seg->len);
+    cyc_buf_share(&stream->replay, body);
 }
 
 /** Sends what waits. */

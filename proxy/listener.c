@@ -117,7 +117,9 @@ void cyc_listener_adopt(struct cyc_listener *listener, struct cyc_view *view, ui
 {
     listener->view = view;
     listener->spec = &view->snapshot->listeners[spec_index];
-    listener->connection_count_max = listener->spec->connection_count_max;
+    uint32_t worker_count = listener->worker->count; /* the limit is the process's */
+    listener->connection_count_max =
+        (listener->spec->connection_count_max + worker_count - 1) / worker_count;
     accept_start(listener);
 }
 

@@ -221,7 +221,9 @@ static void signal_handle(struct cyc_master *master, uint32_t signal)
         cyc_master_reload(master, NULL, NULL);
         break;
     case SIGUSR1:
-        cyc_log_writer_reopen(master->writer);
+        if (cyc_log_writer_reopen(master->writer) < 0)
+            cyc_event(&master->log, CYC_EVENT_LOG_OPEN_FAILED,
+                      "a log file cannot be opened again; the old one is written on");
         break;
     default:
         cyc_master_drain(master, signal == SIGTERM);

@@ -70,6 +70,24 @@ static enum cyc_log_level level_of(uint32_t configured)
     return levels[configured];
 }
 
+/** CYCLONE_LOG=level[,module=level...], as the guide's RUST_LOG: goes before log.level. */
+static void filter_apply(struct cyc_master *master)
+{
+    static const struct cyc_span name = CYC_SPAN_INIT("CYCLONE_LOG=");
+    uint32_t modules_on = 0;
+
+    for (const char *const *at = master->environment; at != NULL && *at != NULL; at++) {
+        struct cyc_span line = cyc_span_from_text(*at);
+        if (!cyc_span_starts_with(line, name))
+            continue;
+        struct cyc_span filter = cyc_span_slice(line, name.len, line.len);
+        if (!cyc_log_parse_filter(filter, &master->log.level, &modules_on))
+            cyc_event(&master->log, CYC_EVENT_CONFIG_WARNING,
+                      "CYCLONE_LOG is not level[,module=level...]: %.*s", (int)filter.len,
+                      filter.ptr);
+    }
+}
+
 static enum cyc_log_format format_of(enum cyc_log_style style, int fd)
 {
     if (style == CYC_LOG_STYLE_AUTO)
@@ -99,6 +117,7 @@ void cyc_master_log_start(struct cyc_master *master)
     cyc_log_init(&master->log, master->ring, &master->io->clock);
     master->log.level = level_of(config->log.level);
     master->log.format = format_of(config->log.format, STDERR_FILENO);
+    filter_apply(master);
     output_open(master, CYC_LOG_EVENTS, config->log.output);
     output_open(master, CYC_LOG_TRACE, config->log.output);
     if (config->access_log.is_enabled)

@@ -234,6 +234,9 @@ static void listeners_settle(struct cyc_master *master, bool is_ok)
 
 static void listeners_log(struct cyc_master *master, const struct cyc_snapshot *snapshot)
 {
+    uint32_t wanted = snapshot->config->network.listen_backlog;
+    uint32_t granted = cyc_sock_backlog_granted(wanted);
+
     for (uint32_t i = 0; i < snapshot->listener_count; i++) {
         const struct cyc_open_listener *open = open_find(master, &snapshot->listeners[i]);
         struct cyc_span name = snapshot->listeners[i].conf->name;
@@ -241,6 +244,11 @@ static void listeners_log(struct cyc_master *master, const struct cyc_snapshot *
         if (open == NULL || !open->is_new)
             continue;
         size_t len = cyc_addr_format(&open->actual, text);
+        if (granted < wanted)
+            cyc_event(
+                &master->log, CYC_EVENT_BACKLOG_CAPPED,
+                "listener \"%.*s\": net.core.somaxconn allows %u of network.listen_backlog %u",
+                (int)name.len, name.ptr, granted, wanted);
         cyc_event(&master->log, CYC_EVENT_LISTENING, "listener \"%.*s\" on %.*s", (int)name.len,
                   name.ptr, (int)len, text);
     }
@@ -303,22 +311,49 @@ bool cyc_master_publish(struct cyc_master *master, struct cyc_snapshot *snapshot
     return true;
 }
 
+static bool is_same_admin(const struct cyc_admin_conf *a, const struct cyc_admin_conf *b)
+{
+    if (a->is_enabled != b->is_enabled || a->address_count != b->address_count)
+        return false;
+    for (uint32_t i = 0; i < a->address_count; i++)
+        if (!cyc_span_equal(a->addresses[i], b->addresses[i]))
+            return false;
+    return true;
+}
+
+static bool is_same_log(const struct cyc_config *a, const struct cyc_config *b)
+{
+    return a->log.level == b->log.level && a->log.format == b->log.format &&
+           cyc_span_equal(a->log.output, b->log.output) &&
+           a->access_log.is_enabled == b->access_log.is_enabled &&
+           cyc_span_equal(a->access_log.output, b->access_log.output) &&
+           a->access_log.buffer_bytes == b->access_log.buffer_bytes;
+}
+
+static bool is_same_engine(const struct cyc_config *a, const struct cyc_config *b)
+{
+    return a->network.io_backend == b->network.io_backend &&
+           a->network.is_syscall_batching == b->network.is_syscall_batching &&
+           a->network.syscall_batch_size == b->network.syscall_batch_size;
+}
+
 /** What a running process cannot change. @return the sentence that says so, or NULL */
 static const char *frozen_change(const struct cyc_config *now, const struct cyc_config *next)
 {
     if (now->server.worker_threads != next->server.worker_threads)
         return "server.worker_threads cannot change while Cyclone runs; restart it";
-    if (now->network.io_backend != next->network.io_backend)
-        return "network.io_backend cannot change while Cyclone runs; restart it";
+    if (!is_same_engine(now, next))
+        return "network.io_backend and the syscall batch cannot change while Cyclone runs; restart "
+               "it";
     if (now->timer.wheel_size != next->timer.wheel_size ||
         now->timer.resolution_ms != next->timer.resolution_ms)
         return "the timer section cannot change while Cyclone runs; restart it";
-    if (now->admin.is_enabled != next->admin.is_enabled ||
-        now->admin.address_count != next->admin.address_count)
+    if (now->memory.pool_bytes != next->memory.pool_bytes)
+        return "memory.pool_size cannot change while Cyclone runs; restart it";
+    if (!is_same_admin(&now->admin, &next->admin))
         return "the admin section's addresses cannot change while Cyclone runs; restart it";
-    for (uint32_t i = 0; i < now->admin.address_count; i++)
-        if (!cyc_span_equal(now->admin.addresses[i], next->admin.addresses[i]))
-            return "admin.address cannot change while Cyclone runs; restart it";
+    if (!is_same_log(now, next))
+        return "where and how logs are written cannot change while Cyclone runs; restart it";
     return NULL;
 }
 
@@ -334,6 +369,12 @@ static bool reload(struct cyc_master *master, struct cyc_diag *diag)
         cyc_diag_error(diag, &mark, "frozen-key", "%s", frozen);
         snapshot_free(master, snapshot);
         return false;
+    }
+    if (cyc_span_equal(master->current->config->effective_json, snapshot->config->effective_json)) {
+        cyc_event(&master->log, CYC_EVENT_CONFIG_UNCHANGED, "generation %llu stays in force",
+                  (unsigned long long)master->epoch);
+        snapshot_free(master, snapshot);
+        return true;
     }
     snapshot_compile(master, snapshot);
     return cyc_master_publish(master, snapshot, NULL);

@@ -49,7 +49,7 @@ struct cyc_listener_spec {
     const struct cyc_route *default_route; /* nothing matched */
     const struct cyc_route *health_route;  /* NULL: health_endpoints are off */
     enum cyc_health_endpoints health;
-    uint32_t connection_count_max; /* per worker */
+    uint32_t connection_count_max; /* of the process: shared out among the workers */
     bool is_demo;
 };
 

@@ -349,6 +349,44 @@ static void buf__random_operations_agree_with_a_flat_array(void **state)
     }
 }
 
+/** Appends `len` bytes that lie alone in a large chunk, as a short read does. */
+static void append_lonely(struct fixture *f, struct cyc_buf *buf, size_t len)
+{
+    struct cyc_chunk *chunk = cyc_chunk_get(&f->pool, true);
+
+    memset(chunk->bytes, 'x', len);
+    chunk->used_bytes = (uint32_t)len;
+    cyc_buf_append_chunk(buf, chunk, chunk->bytes, len);
+    cyc_chunk_unref(chunk);
+}
+
+static void buf__many_short_reads_do_not_hold_many_times_their_memory(void **state)
+{
+    struct fixture *f = *state;
+
+    for (size_t bytes = 0; bytes < 200000; bytes += 1100) {
+        append_lonely(f, &f->other, 1100);
+        cyc_buf_splice(&f->buf, &f->other);
+    }
+    assert_true(f->mem.kind_bytes[CYC_MEM_BUFFERS] < 16 * 65536 + 200000 * 4);
+}
+
+static void buf__sharing_copies_what_fills_little_of_its_chunk(void **state)
+{
+    struct fixture *f = *state;
+    char copy[300];
+
+    append_lonely(f, &f->other, 300);
+    append_lonely(f, &f->other, 40000);
+    cyc_buf_share(&f->buf, &f->other);
+    assert_int_equal(f->other.bytes, 40300);
+    assert_int_equal(f->buf.bytes, 40300);
+    assert_ptr_not_equal(f->buf.head->chunk, f->other.head->chunk);
+    assert_ptr_equal(f->buf.tail->chunk, f->other.tail->chunk);
+    assert_int_equal(cyc_buf_peek(&f->buf, copy, sizeof(copy)), sizeof(copy));
+    assert_int_equal(copy[299], 'x');
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -363,6 +401,8 @@ int main(void)
         TEST(buf__reserve_gives_a_contiguous_place),
         TEST(buf__the_pool_limit_refuses_chunks_but_not_what_must_go_on),
         TEST(buf__random_operations_agree_with_a_flat_array),
+        TEST(buf__many_short_reads_do_not_hold_many_times_their_memory),
+        TEST(buf__sharing_copies_what_fills_little_of_its_chunk),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
