@@ -361,5 +361,6 @@ void cyc_downstream_settle(struct cyc_downstream *d)
         cyc_conn_pause(&d->conn);
     else if (codec->wants_feed || !d->conn.is_reading)
         cyc_conn_resume(&d->conn);
-    wait_begin(d);
+    if (!codec->is_head_begun) /* a head's clock runs from its first byte: downstream_on_read */
+        wait_begin(d);
 }

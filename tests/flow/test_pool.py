@@ -321,3 +321,6 @@ def test_idle_connections_of_all_clusters_together_are_bounded(flow):
         equal(gateway.get(f"/{i}").status, 200, "status")
     gateway.wait_metric("cyclone_upstream_idle_connections", lambda value: value <= 2)
     wait_for(lambda: sum(s.open_count for s in services) <= 2, "the others to be closed")
+
+
+test_idle_connections_of_all_clusters_together_are_bounded.needs_one_worker = True

@@ -60,3 +60,19 @@ def test_a_request_body_that_arrives_slowly_outlives_the_timeout(flow):
             client.send(b"x" * 1000)
             time.sleep(TIMEOUT_S / 15)
         equal(client.read_response().status, 200, "the status of a body that took two timeouts")
+
+
+def test_a_head_that_trickles_is_ended_by_its_clock(flow):
+    listeners = {"main": {"timeouts": {"header": "3s", "idle": "30s"}}}
+    gateway = flow.gateway(config={"listeners": listeners}, to=flow.upstream().address)
+    with gateway.connect() as client:
+        client.send(b"GET / HTTP/1.1\r\nHost: a\r\nX: ")
+        client.sock.settimeout(0.1)
+        begin, answer = time.monotonic(), b""
+        while not answer and time.monotonic() - begin < 8:
+            try:
+                client.sock.sendall(b"x")
+                answer = client.sock.recv(4096)
+            except TimeoutError:
+                continue
+        assert answer.startswith(b"HTTP/1.1 408"), f"{answer[:60]!r} after {time.monotonic() - begin:.1f} s"
