@@ -313,7 +313,9 @@ static const struct cyc_conf_word listener_limit[] = {{"listener", UINT64_MAX}, 
 
 static const struct cyc_conf_row feature_rows[] = {
     {"timeout", CYC_CONF_DURATION, AT(timeout_ms), "15s", "0", "24h",
-     .doc = "Whole exchange up to the last response byte; 0 = none."},
+     .doc =
+         "Whole exchange; 0 = none. While bytes flow it is the longest gap between two; a request "
+         "body may take longer at 240 bytes/s or more."},
     {"first_byte_timeout", CYC_CONF_DURATION, AT(first_byte_timeout_ms), "0", "0", "24h",
      .doc = "From the end of the request to the response head; 0 = `timeout`."},
     {"max_body_size", CYC_CONF_SIZE, AT(max_body_bytes), "listener", NULL, NULL,

@@ -199,6 +199,13 @@ static char *segment_pop(char *out, char *end)
     return end;
 }
 
+/** "..;x": servers that know path parameters take it for "..", behind our back. */
+static bool has_dotted_parameter(struct cyc_span segment)
+{
+    return cyc_span_starts_with(segment, CYC_SPAN(".;")) ||
+           cyc_span_starts_with(segment, CYC_SPAN("..;"));
+}
+
 bool cyc_path_normalise(struct cyc_span path, struct cyc_arena *arena, struct cyc_span *ret_path)
 {
     cyc_assert(path.len > 0 && path.ptr[0] == '/');
@@ -216,6 +223,8 @@ bool cyc_path_normalise(struct cyc_span path, struct cyc_arena *arena, struct cy
         if (end == NULL)
             return false;
         struct cyc_span text = cyc_span_of(segment + 1, (size_t)(end - segment - 1));
+        if (has_dotted_parameter(text))
+            return false;
         bool is_dot = cyc_span_equal(text, CYC_SPAN("."));
         bool is_dot_dot = cyc_span_equal(text, CYC_SPAN(".."));
         if (is_dot || is_dot_dot)

@@ -4,7 +4,7 @@
  *
  * What is matched is what is forwarded. Policy (docs/security.md): dot segments are resolved, %2e
  * is decoded, unreserved escapes are decoded, "//" is kept, %2f and %5c are kept as written and
- * never act as "/", %00 and broken escapes are refused.
+ * never act as "/"; %00, broken escapes and dot segments with a parameter ("..;x") are refused.
  */
 #ifndef CYC_HTTP_URL_H
 #define CYC_HTTP_URL_H

@@ -25,6 +25,8 @@
 /* A tunnel with no byte in either direction for so long is over; WebSocket pings come far more
  * often. */
 #define TUNNEL_IDLE_MS (60 * 60 * 1000)
+/* ... and once one side has said its last, so long: a side that went away looks the same. */
+#define TUNNEL_HALF_IDLE_MS (60 * 1000)
 /* A head that trickles: so long in any case, then as long as its bytes come at this rate. */
 #define HEAD_GRACE_MS 2000
 #define HEAD_BYTES_PER_S_MIN 500
@@ -92,6 +94,11 @@ static enum wait_kind wait_kind(struct cyc_downstream *d)
     return WAIT_NOTHING;
 }
 
+static bool is_half_closed(const struct cyc_downstream *d)
+{
+    return d->conn.is_eof || (d->stream != NULL && d->stream->is_source_ended);
+}
+
 static uint32_t wait_limit_ms(struct cyc_downstream *d, enum wait_kind kind)
 {
     const struct cyc_listener_conf *conf = d->listener->spec->conf;
@@ -110,7 +117,7 @@ static uint32_t wait_limit_ms(struct cyc_downstream *d, enum wait_kind kind)
     case WAIT_WRITE:
         return conf->write_idle_timeout_ms;
     case WAIT_TUNNEL:
-        return TUNNEL_IDLE_MS;
+        return is_half_closed(d) ? TUNNEL_HALF_IDLE_MS : TUNNEL_IDLE_MS;
     case WAIT_LINGER:
         return LINGER_MS;
     case WAIT_NOTHING:
@@ -197,10 +204,12 @@ static void downstream_on_eof(struct cyc_conn *conn)
 
     /* A tunnel may half-close. Anybody else who stops sending before the answer is there has, in
      * all likelihood, gone: the service is told, as nginx and Envoy do. */
-    if (d->is_tunnel && !d->is_closing)
-        codec->vt->feed_end(codec);
-    else
+    if (!d->is_tunnel || d->is_closing) {
         cyc_downstream_abort(d, CYC_FAIL_CLIENT_GONE);
+        return;
+    }
+    codec->vt->feed_end(codec);
+    wait_begin(d);
 }
 
 static void downstream_on_error(struct cyc_conn *conn, int error)

@@ -82,6 +82,29 @@ static void forwarded_for(struct cyc_stream *stream, struct cyc_msg *req)
     cyc_msg_add_known(req, CYC_TOKEN_X_FORWARDED_FOR, list);
 }
 
+/** Whether a name becomes one of ours where "_" and "-" are the same (CGI, WSGI): X_Forwarded_For.
+ */
+static bool is_underscore_twin(struct cyc_span name)
+{
+    char text[64];
+
+    if (name.len > sizeof(text) || cyc_span_find_char(name, '_', 0) == name.len)
+        return false;
+    for (size_t i = 0; i < name.len; i++)
+        text[i] = (char)(name.ptr[i] == '_' ? '-' : name.ptr[i]);
+    return (cyc_token_flags(cyc_token_find(cyc_span_of(text, name.len))) & CYC_TOKEN_KEPT) != 0;
+}
+
+static void twins_remove(struct cyc_msg *req)
+{
+    for (uint32_t i = 0; i < req->field_count; i++) {
+        struct cyc_field *field = &req->fields[i];
+        if (field->token == CYC_TOKEN_OTHER && !field->is_removed &&
+            is_underscore_twin(field->name))
+            field->is_removed = true;
+    }
+}
+
 void cyc_trust_apply(struct cyc_stream *stream, struct cyc_msg *req)
 {
     bool is_trusted = stream->exchange.is_client_trusted;
@@ -90,6 +113,7 @@ void cyc_trust_apply(struct cyc_stream *stream, struct cyc_msg *req)
     keep_or_set(req, CYC_TOKEN_X_FORWARDED_PROTO, is_trusted, CYC_SPAN("http"));
     keep_or_set(req, CYC_TOKEN_X_FORWARDED_HOST, is_trusted, req->authority);
     if (!is_trusted) {
+        twins_remove(req);
         cyc_msg_remove(req, CYC_TOKEN_FORWARDED);
         cyc_msg_remove(req, CYC_TOKEN_X_REAL_IP);
         cyc_msg_remove(req, CYC_TOKEN_X_FORWARDED_PORT);

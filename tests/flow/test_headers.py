@@ -197,3 +197,13 @@ def test_the_path_is_normalised_before_it_is_forwarded(flow):
                             ("/q?x=/../", "/q?x=/../"), ("/%e4", "/%e4")):
         equal(gateway.get(sent).status, 200, sent)
         equal(service.requests[-1].target, forwarded, f"{sent} at the service")
+
+
+def test_underscore_twins_of_forwarded_fields_are_believed_from_trusted_peers_only(flow):
+    for settings, wanted in (({}, []), (TRUSTING, ["7.7.7.7"])):
+        service = flow.upstream()
+        gateway = flow.gateway(settings, to=service.address)
+        gateway.get("/", [("X_Forwarded_For", "7.7.7.7"), ("X_Other_Name", "kept")])
+        seen = service.requests[0]
+        equal(seen.all("x_forwarded_for"), wanted, f"twin with {settings}")
+        equal(seen.get("x_other_name"), "kept", "other names are nobody's business")

@@ -4,6 +4,7 @@
 #include "base/assert.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 /* The longest a started op is left alone before the network is asked. */
@@ -30,8 +31,17 @@ static struct sim_socket *socket_of(struct sim_engine *e, int fd)
     return s;
 }
 
+static void op_log(const struct sim_engine *e, const struct cyc_op *op, int result)
+{
+    static const char *const kinds[] = {"idle", "recv", "send", "accept", "connect", "poll"};
+
+    printf("                 host %u: %s on %d: %d\n", e->id, kinds[op->kind], op->fd, result);
+}
+
 static void op_finish(struct sim_engine *e, struct cyc_op *op, int result)
 {
+    if (CYC_UNLIKELY(cyc_sim_net_is_logged(e->net)))
+        op_log(e, op, result);
     cyc_sim_net_trace(e->net, e->id, op->kind, (uint64_t)(int64_t)result);
     cyc_io_finish(&e->base, op, result);
 }

@@ -192,12 +192,13 @@ static void stage_step(struct life *life)
 
 /* ---- life ------------------------------------------------------------------------------------ */
 
-static void life_begin(struct life *life, uint64_t seed, bool is_verbose)
+static void life_begin(struct life *life, uint64_t seed, enum sim_telling telling)
 {
     struct cyc_sim_faults none = {0};
 
-    life->run.is_verbose = is_verbose;
+    life->run.is_verbose = telling >= SIM_TELLING_STORY;
     cyc_sim_run_init(&life->run, seed, &none);
+    cyc_sim_net_set_logged(life->run.net, telling == SIM_TELLING_OPS);
     cyc_sim_plan_draw(&life->plan, life->run.rng);
     cyc_sim_net_set_faults(life->run.net, &life->plan.faults);
     life->run.is_calm = life->plan.weather == SIM_WEATHER_CALM;
@@ -283,13 +284,13 @@ static void result_fill(const struct life *life, struct sim_life_result *result)
             result->buffer_bytes_peak = life->gateway.workers[w].buffer_bytes_peak;
 }
 
-struct sim_life_result cyc_sim_life(uint64_t seed, bool is_verbose)
+struct sim_life_result cyc_sim_life(uint64_t seed, enum sim_telling telling)
 {
     struct cyc_mem mem = {0};
     struct life *life = cyc_mem_zalloc(&mem, CYC_MEM_OTHER, sizeof(*life));
     struct sim_life_result result = {0};
 
-    life_begin(life, seed, is_verbose);
+    life_begin(life, seed, telling);
     bool is_whole = life_live(life);
     result_fill(life, &result);
     result.trace_hash = life->run.hash ^ cyc_sim_net_trace_hash(life->run.net);

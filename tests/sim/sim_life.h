@@ -14,6 +14,9 @@ struct sim_life_result {
     uint64_t buffer_bytes_peak;
 };
 
-struct sim_life_result cyc_sim_life(uint64_t seed, bool is_verbose);
+/** How much is printed on the way. */
+enum sim_telling { SIM_TELLING_NOTHING = 0, SIM_TELLING_STORY, SIM_TELLING_OPS };
+
+struct sim_life_result cyc_sim_life(uint64_t seed, enum sim_telling telling);
 
 #endif

@@ -3,7 +3,8 @@
  * The simulator: whole lives of a gateway on a fake network and clock, one for each seed.
  *
  *   sim --seeds N [--start S]     N lives; every failure prints the line that replays it
- *   sim --seed S [--verbose]      one of them, told from beginning to end
+ *   sim --seed S [--verbose]      one of them, told from beginning to end; with --ops, too, down to
+ *                                 every completion
  */
 #include "tests/sim/sim_life.h"
 
@@ -17,7 +18,7 @@
 
 struct options {
     uint64_t start, count;
-    bool is_verbose;
+    enum sim_telling telling;
 };
 
 static bool number_read(const char *text, uint64_t *ret_number)
@@ -38,7 +39,10 @@ static bool options_read(int argc, char **argv, struct options *options)
     for (int i = 1; i < argc; i++) {
         bool has_value = i + 1 < argc;
         if (strcmp(argv[i], "--verbose") == 0) {
-            options->is_verbose = true;
+            options->telling =
+                options->telling > SIM_TELLING_STORY ? options->telling : SIM_TELLING_STORY;
+        } else if (strcmp(argv[i], "--ops") == 0) {
+            options->telling = SIM_TELLING_OPS;
         } else if (strcmp(argv[i], "--seeds") == 0 && has_value) {
             if (!number_read(argv[++i], &options->count))
                 return false;
@@ -57,9 +61,9 @@ static bool options_read(int argc, char **argv, struct options *options)
 }
 
 /** @return whether the life with that seed was as it should be */
-static bool seed_run(uint64_t seed, bool is_verbose, struct sim_life_result *sum)
+static bool seed_run(uint64_t seed, enum sim_telling telling, struct sim_life_result *sum)
 {
-    struct sim_life_result result = cyc_sim_life(seed, is_verbose);
+    struct sim_life_result result = cyc_sim_life(seed, telling);
 
     sum->request_count += result.request_count;
     sum->answered_count += result.answered_count;
@@ -69,9 +73,9 @@ static bool seed_run(uint64_t seed, bool is_verbose, struct sim_life_result *sum
         sum->buffer_bytes_peak = result.buffer_bytes_peak;
     if (result.complaint_count > 0)
         return false;
-    if (is_verbose || seed % TWICE_EVERY != 0)
+    if (telling != SIM_TELLING_NOTHING || seed % TWICE_EVERY != 0)
         return true;
-    struct sim_life_result again = cyc_sim_life(seed, false);
+    struct sim_life_result again = cyc_sim_life(seed, SIM_TELLING_NOTHING);
     if (again.trace_hash == result.trace_hash)
         return true;
     printf("seed %llu: lived twice, and not the same life (replay: sim --seed %llu --verbose)\n",
@@ -86,11 +90,11 @@ int main(int argc, char **argv)
     uint64_t failed_count = 0;
 
     if (!options_read(argc, argv, &options)) {
-        fprintf(stderr, "usage: sim [--seeds N] [--start S] | --seed S [--verbose]\n");
+        fprintf(stderr, "usage: sim [--seeds N] [--start S] | --seed S [--verbose] [--ops]\n");
         return 2;
     }
     for (uint64_t i = 0; i < options.count; i++)
-        failed_count += !seed_run(options.start + i, options.is_verbose, &sum);
+        failed_count += !seed_run(options.start + i, options.telling, &sum);
     printf(
         "%llu requests, %llu answered by services, %llu reloads, %llu turns, at most %llu KiB of "
         "buffers\n",

@@ -33,6 +33,7 @@ struct cyc_sim_net {
     uint32_t engine_count;
     uint32_t socket_count;
     int fd_end; /* one above the highest descriptor open */
+    bool is_logged;
     struct sim_socket *sockets[SOCKET_COUNT_MAX];
 };
 
@@ -100,6 +101,16 @@ void cyc_sim_net_trace(struct cyc_sim_net *net, uint64_t a, uint64_t b, uint64_t
     uint64_t words[4] = {a, b, c, net->now_ns};
     for (int i = 0; i < 4; i++)
         net->trace_hash = (net->trace_hash ^ words[i]) * HASH_FACTOR;
+}
+
+void cyc_sim_net_set_logged(struct cyc_sim_net *net, bool is_logged)
+{
+    net->is_logged = is_logged;
+}
+
+bool cyc_sim_net_is_logged(const struct cyc_sim_net *net)
+{
+    return net->is_logged;
 }
 
 bool cyc_sim_net_chance(struct cyc_sim_net *net, uint32_t permille)

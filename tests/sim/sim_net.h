@@ -54,6 +54,9 @@ uint32_t cyc_sim_net_socket_count(const struct cyc_sim_net *net);
 /** A hash of every completion so far (engine, kind, result, time): equal runs, equal hash. */
 uint64_t cyc_sim_net_trace_hash(const struct cyc_sim_net *net);
 
+/** Prints every completion: the last resort. */
+void cyc_sim_net_set_logged(struct cyc_sim_net *net, bool is_logged);
+
 /** When the next thing happens at any engine: now_ns when one is due, UINT64_MAX for never. */
 uint64_t cyc_sim_net_next_event_ns(struct cyc_sim_net *net);
 /** Moves the clock forward, never back. */
@@ -115,6 +118,7 @@ struct sim_engine {
 uint32_t cyc_sim_net_add_engine(struct cyc_sim_net *net, struct sim_engine *engine);
 void cyc_sim_net_remove_engine(struct cyc_sim_net *net, struct sim_engine *engine);
 void cyc_sim_net_trace(struct cyc_sim_net *net, uint64_t a, uint64_t b, uint64_t c);
+bool cyc_sim_net_is_logged(const struct cyc_sim_net *net);
 bool cyc_sim_net_chance(struct cyc_sim_net *net, uint32_t permille);
 const struct cyc_sim_faults *cyc_sim_net_faults(const struct cyc_sim_net *net);
 uint64_t cyc_sim_net_wall_ns(const struct cyc_sim_net *net);
