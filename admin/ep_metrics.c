@@ -176,7 +176,7 @@ static double read_cpu_utilization(void *owner)
 static double read_start(void *owner)
 {
     const struct cyc_master *master = owner;
-    return (double)(master->shared.start_wall_ns / CYC_NS_PER_S);
+    return (double)master->shared.start_wall_ns / 1e9;
 }
 
 static double read_zero(void *owner)

@@ -258,7 +258,7 @@ void cyc_buf_move(struct cyc_buf *buf, struct cyc_buf *from, size_t len)
         len -= from->head->len;
         seg_move(buf, from);
     }
-    if (from->bytes == 0 || len == 0)
+    if (from->head == NULL || from->bytes == 0 || len == 0)
         return;
     cyc_buf_append_chunk(buf, from->head->chunk, from->head->ptr, len);
     cyc_buf_drop(from, len);

@@ -281,7 +281,8 @@ void cyc_log_writer_drain(struct cyc_log_writer *writer)
     pthread_mutex_lock(&writer->lock);
     for (int i = 0; i < CYC_LOG_STREAM_COUNT; i++)
         output_switch(&writer->outputs[i]);
-    cyc_list_for_each(link, &writer->rings) ring_drain(writer, cyc_log_ring_of_link(link));
+    cyc_list_for_each (link, &writer->rings)
+        ring_drain(writer, cyc_log_ring_of_link(link));
     for (int i = 0; i < CYC_LOG_STREAM_COUNT; i++)
         output_flush(&writer->outputs[i]);
     pthread_mutex_unlock(&writer->lock);
@@ -368,8 +369,8 @@ uint64_t cyc_log_writer_lost_count(struct cyc_log_writer *writer, enum cyc_log_s
 
     pthread_mutex_lock(&writer->lock);
     count += writer->gone_counts[stream];
-    cyc_list_for_each(link, &writer->rings) count +=
-        cyc_log_ring_dropped_count(cyc_log_ring_of_link(link), stream);
+    cyc_list_for_each (link, &writer->rings)
+        count += cyc_log_ring_dropped_count(cyc_log_ring_of_link(link), stream);
     pthread_mutex_unlock(&writer->lock);
     return count;
 }

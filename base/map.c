@@ -102,6 +102,7 @@ bool cyc_map_put(struct cyc_map *map, struct cyc_span key, void *value)
         }
         map->count++;
     }
+    cyc_assert(entry != NULL);
     *entry = (struct cyc_map_entry){.key = key, .value = value, .hash = hash};
     return true;
 }

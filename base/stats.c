@@ -132,6 +132,7 @@ static struct cyc_span key_write(char out[KEY_BYTES_MAX], const struct cyc_stats
     memcpy(at, &family->info, sizeof(family->info));
     at += sizeof(family->info);
     for (uint32_t i = 0; i < family->label_count; i++) {
+        cyc_assert(label_values != NULL);
         struct cyc_span value = value_cut(label_values[i]);
         *at++ = (char)(value.len & 0xff);
         *at++ = (char)(value.len >> 8);

@@ -98,21 +98,20 @@ void cyc_stats_registry_destroy(struct cyc_stats_registry *registry);
 /** Makes a family known, so that it is listed (and, without labels, shown as 0) before it counts.
  */
 void cyc_stats_add_family(struct cyc_stats_registry *registry,
-                          const struct cyc_metric_family *family);
+                          const struct cyc_metric_family *info);
 /**
- * @param family  static; added when new
+ * @param info  static; added when new
  * @param label_values  one per label name, copied; NULL for a family without labels
  * @return the same slot for the same values, ever; never fails
  */
-uint32_t cyc_stats_slot(struct cyc_stats_registry *registry, const struct cyc_metric_family *family,
+uint32_t cyc_stats_slot(struct cyc_stats_registry *registry, const struct cyc_metric_family *info,
                         const struct cyc_span *label_values);
 
 /** A value that is computed when asked for. Runs on the scraping thread. */
 typedef double cyc_stats_read(void *owner);
 /** Adds a computed counter or gauge, or replaces the one with these labels. `owner` is borrowed
  * until cyc_stats_remove_readers(). */
-void cyc_stats_add_reader(struct cyc_stats_registry *registry,
-                          const struct cyc_metric_family *family,
+void cyc_stats_add_reader(struct cyc_stats_registry *registry, const struct cyc_metric_family *info,
                           const struct cyc_span *label_values, cyc_stats_read *read, void *owner);
 void cyc_stats_remove_readers(struct cyc_stats_registry *registry, const void *owner);
 

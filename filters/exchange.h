@@ -2,9 +2,9 @@
 /*
  * One request with everything known about it: what filters read and logs print.
  *
- * Filled in by the proxy as the exchange goes on; a filter may read all of it in any hook and change
- * only what its comment allows. Times are on the worker's monotonic clock, 0 while they have not
- * happened.
+ * Filled in by the proxy as the exchange goes on; a filter may read all of it in any hook and
+ * change only what its comment allows. Times are on the worker's monotonic clock, 0 while they have
+ * not happened.
  */
 #ifndef CYC_FILTERS_EXCHANGE_H
 #define CYC_FILTERS_EXCHANGE_H
@@ -45,12 +45,12 @@ struct cyc_exchange {
     struct cyc_span endpoint; /* address text of the last attempt */
     uint32_t attempt_count;
 
-    enum cyc_fail fail;    /* why it failed; NONE: it did not */
-    bool is_local;         /* the answer is Cyclone's own */
-    uint16_t status;       /* sent to the client; 0: none */
-    uint64_t start_ns;     /* first byte of the request */
-    uint64_t head_ns;      /* request head complete */
-    uint64_t upstream_ns;  /* request head handed to an upstream connection (last attempt) */
+    enum cyc_fail fail;     /* why it failed; NONE: it did not */
+    bool is_local;          /* the answer is Cyclone's own */
+    uint16_t status;        /* sent to the client; 0: none */
+    uint64_t start_ns;      /* first byte of the request */
+    uint64_t head_ns;       /* request head complete */
+    uint64_t upstream_ns;   /* request head handed to an upstream connection (last attempt) */
     uint64_t first_byte_ns; /* response head from the upstream */
     uint64_t end_ns;
     uint64_t received_bytes; /* request body bytes from the client */

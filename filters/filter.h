@@ -2,10 +2,10 @@
 /*
  * What a filter is.
  *
- * A filter is a const vtable plus its compiled config. For each request the chain gives it `state_bytes`
- * of zeroed memory that lives exactly as long as the request. Hooks run on one worker, never
- * concurrently and never nested: whatever a hook asks of the chain (resume, reply) takes effect after
- * the hook returns.
+ * A filter is a const vtable plus its compiled config. For each request the chain gives it
+ * `state_bytes` of zeroed memory that lives exactly as long as the request. Hooks run on one
+ * worker, never concurrently and never nested: whatever a hook asks of the chain (resume, reply)
+ * takes effect after the hook returns.
  *
  * Order is an onion: requests pass filters first to last, responses last to first. A reply made by
  * filter i is seen by filters i-1..0 only; the ones behind it never saw the request.
@@ -46,14 +46,15 @@ struct cyc_filter_vt {
 
     /* Any hook may be NULL: the chain then skips this filter at no cost. */
     enum cyc_filter_result (*on_req_head)(struct cyc_filter_call *call, struct cyc_msg *req);
-    /** May change the bytes in place of the queue; PAUSE keeps them and shows them again with more. */
+    /** May change the bytes in place of the queue; PAUSE keeps them and shows them again with more.
+     */
     enum cyc_filter_result (*on_req_body)(struct cyc_filter_call *call, struct cyc_buf *body,
                                           bool is_end);
     enum cyc_filter_result (*on_res_head)(struct cyc_filter_call *call, struct cyc_msg *res);
     enum cyc_filter_result (*on_res_body)(struct cyc_filter_call *call, struct cyc_buf *body,
                                           bool is_end);
-    /** Exactly once per request that reached on_req_head (or would have: a NULL hook counts), on every
-     *  way out. Nothing may be started. */
+    /** Exactly once per request that reached on_req_head (or would have: a NULL hook counts), on
+     * every way out. Nothing may be started. */
     void (*on_done)(struct cyc_filter_call *call);
 };
 

@@ -34,6 +34,7 @@ struct cyc_codec_setup {
     const struct cyc_codec_limits *limits; /* copied */
 };
 
-void cyc_h1_init(struct cyc_h1 *h1, enum cyc_codec_role role, const struct cyc_codec_setup *setup);
+void cyc_h1_init(struct cyc_h1 *codec, enum cyc_codec_role role,
+                 const struct cyc_codec_setup *setup);
 
 #endif

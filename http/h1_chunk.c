@@ -43,7 +43,7 @@ static bool size_take(struct h1 *h1, char c)
     if (cyc_char_is_digit(c))
         digit = (uint64_t)(c - '0');
     else if (lower >= 'a' && lower <= 'f')
-        digit = (uint64_t)(lower - 'a' + 10);
+        digit = (uint64_t)(lower - 'a') + 10;
     else if (h1->chunk_digit_count == 0)
         return false;
     else {

@@ -178,7 +178,7 @@ static void head_grow(struct h1 *h1, size_t need_bytes)
     size_t capacity = 2 * need_bytes > COLLECT_BYTES_MIN ? 2 * need_bytes : COLLECT_BYTES_MIN;
     char *head = cyc_arena_alloc(h1->cs.arena, capacity);
 
-    if (h1->head_bytes > 0) {
+    if (h1->head != NULL) {
         memcpy(head, h1->head, h1->head_bytes);
         head_follow(h1->msg, h1->head, head);
     }
@@ -189,7 +189,7 @@ static void head_grow(struct h1 *h1, size_t need_bytes)
 /** Puts `bytes` behind what was collected, without counting them yet. @return where they are now */
 static struct cyc_span head_collect(struct h1 *h1, struct cyc_span bytes)
 {
-    if (h1->head_bytes + bytes.len > h1->head_capacity)
+    if (h1->head == NULL || h1->head_bytes + bytes.len > h1->head_capacity)
         head_grow(h1, h1->head_bytes + bytes.len);
     char *at = h1->head + h1->head_bytes;
     memcpy(at, bytes.ptr, bytes.len);

@@ -126,6 +126,7 @@ static int interest_set(struct uv_slot *slot, int events)
 static void reader_finish(struct uv_slot *slot, int result)
 {
     struct cyc_op *op = slot->reader;
+    cyc_assert(op != NULL);
     if (result < 0 || op->kind == CYC_OP_RECV)
         slot->reader = NULL;
     cyc_io_finish(&slot->engine->base, op, result);

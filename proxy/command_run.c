@@ -41,20 +41,20 @@ static bool admin_address(const char *config_path, struct cyc_arena *arena,
                           struct cyc_addr *ret_addr)
 {
     struct cyc_config_overrides overrides = {.environment = (const char *const *)environ};
-    struct cyc_span text, address = CYC_SPAN("127.0.0.1:9090");
+    struct cyc_span text;
     struct cyc_diag diag;
 
     cyc_diag_init(&diag, arena);
     config_path = config_find(config_path, arena);
-    if (config_path != NULL) {
-        if (!cyc_load_file(arena, &diag, config_path, &text))
-            return false;
-        const struct cyc_config *config =
-            cyc_config_load(arena, cyc_span_from_text(config_path), text, &overrides, &diag);
-        if (config == NULL || config->admin.address_count == 0)
-            return false;
-        address = config->admin.addresses[0];
-    }
+    if (config_path == NULL)
+        text = cyc_config_demo();
+    else if (!cyc_load_file(arena, &diag, config_path, &text))
+        return false;
+    const struct cyc_config *config =
+        cyc_config_load(arena, cyc_span_from_text(config_path), text, &overrides, &diag);
+    if (config == NULL || config->admin.address_count == 0)
+        return false;
+    struct cyc_span address = config->admin.addresses[0];
     if (cyc_span_starts_with(address, CYC_SPAN("0.0.0.0:")))
         address = cyc_arena_format(arena, "127.0.0.1%.*s", (int)(address.len - 7), address.ptr + 7);
     return cyc_addr_parse(address, ret_addr);

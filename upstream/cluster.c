@@ -72,10 +72,9 @@ bool cyc_upstreams_is_due(const struct cyc_upstreams *upstreams)
 /** Closes the connections nobody uses or waits for. */
 static void endpoint_close_unused(struct cyc_endpoint *endpoint)
 {
-    cyc_list_for_each(link, &endpoint->conns[CYC_UPSTREAM_IDLE])
+    cyc_list_for_each (link, &endpoint->conns[CYC_UPSTREAM_IDLE])
         cyc_upstream_conn_close(cyc_container_of(link, struct cyc_upstream_conn, state_link));
-    cyc_list_for_each(link, &endpoint->conns[CYC_UPSTREAM_CONNECTING])
-    {
+    cyc_list_for_each (link, &endpoint->conns[CYC_UPSTREAM_CONNECTING]) {
         struct cyc_upstream_conn *uc = cyc_container_of(link, struct cyc_upstream_conn, state_link);
         if (uc->attempt == NULL)
             cyc_upstream_conn_close(uc);
@@ -251,14 +250,12 @@ struct cyc_span cyc_cluster_name(const struct cyc_cluster *cluster)
 static void reap(struct cyc_upstreams *upstreams)
 {
     upstreams->is_reap_due = false;
-    cyc_list_for_each(link, &upstreams->removed)
-    {
+    cyc_list_for_each (link, &upstreams->removed) {
         struct cyc_endpoint *endpoint = cyc_container_of(link, struct cyc_endpoint, link);
         if (endpoint->active_count == 0 && cyc_endpoint_conn_count(endpoint) == 0)
             cyc_endpoint_destroy(endpoint);
     }
-    cyc_list_for_each(link, &upstreams->dropped)
-    {
+    cyc_list_for_each (link, &upstreams->dropped) {
         struct cyc_cluster *cluster = cyc_container_of(link, struct cyc_cluster, link);
         if (cluster->attempt_count == 0 && cluster->endpoint_count == 0)
             cluster_destroy(cluster);

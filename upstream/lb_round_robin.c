@@ -8,6 +8,8 @@
  */
 #include "upstream/lb.h"
 
+#include "base/assert.h"
+
 static struct cyc_endpoint *turn_pick(struct cyc_lb_set *set, const struct cyc_endpoint *avoid)
 {
     if (set->turn >= set->count)
@@ -27,6 +29,7 @@ static struct cyc_endpoint *smooth_pick(struct cyc_lb_set *set, const struct cyc
         if (endpoint != avoid && (best == NULL || endpoint->turn_credit > best->turn_credit))
             best = endpoint;
     }
+    cyc_assert(best != NULL); /* at most one is avoided, and there are two */
     best->turn_credit -= (int64_t)set->weight_sum;
     return best;
 }

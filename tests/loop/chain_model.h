@@ -403,12 +403,12 @@ static void life_run(void)
     for (uint32_t i = 0; i < count; i++)
         entries[i] = (struct cyc_chain_entry){.vt = &random_vts[choose(4)]};
     cyc_chain_init(&t.chain, &(struct cyc_chain_setup){.entries = entries,
-                                                        .entry_count = count,
-                                                        .exchange = &t.f.exchange,
-                                                        .pool = &t.f.pool,
-                                                        .ends = &ends,
-                                                        .owner = &t,
-                                                        .high_bytes = HIGH_BYTES});
+                                                       .entry_count = count,
+                                                       .exchange = &t.f.exchange,
+                                                       .pool = &t.f.pool,
+                                                       .ends = &ends,
+                                                       .owner = &t,
+                                                       .high_bytes = HIGH_BYTES});
     for (int i = 0; i < STEP_COUNT && !t.chain.is_finished; i++)
         step();
     life_check();

@@ -81,6 +81,7 @@ static void engine_submit(struct cyc_io *io, struct cyc_op *op)
     }
     cyc_assert(s->writer == NULL);
     s->writer = op;
+    s->submit_seen_bytes = s->read_bytes;
     s->writer_hold_ns = hold_ns(e);
     if (op->kind == CYC_OP_CONNECT)
         cyc_sim_socket_connect(s, op->addr);

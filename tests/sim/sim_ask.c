@@ -54,7 +54,7 @@ static void body_draw(struct sim_run *run, struct sim_request *request)
     request->expects_continue = cyc_sim_chance(run, 200);
 }
 
-void cyc_sim_ask_draw(struct sim_run *run, struct sim_request *request)
+void cyc_sim_ask_draw(struct sim_run *run, struct sim_request *request, bool may_be_old)
 {
     const struct ask_method *method =
         &methods[cyc_sim_below(run, sizeof(methods) / sizeof(methods[0]))];
@@ -66,7 +66,7 @@ void cyc_sim_ask_draw(struct sim_run *run, struct sim_request *request)
     request->method = method->name;
     request->is_idempotent = method->is_idempotent;
     request->is_head = method->name[0] == 'H';
-    request->is_old = request->kind != SIM_KIND_UPGRADE && cyc_sim_chance(run, 100);
+    request->is_old = may_be_old && request->kind != SIM_KIND_UPGRADE && cyc_sim_chance(run, 150);
     request->wants_trailers = !request->is_old && cyc_sim_chance(run, 500);
     if (request->kind == SIM_KIND_LOCAL)
         request->status_expected = local_paths[request->id % LOCAL_PATH_COUNT].status;
@@ -151,9 +151,33 @@ static size_t head_format(const struct sim_request *request, char out[HEAD_BYTES
     return (size_t)at;
 }
 
+/** Over one of the limits: the target's length, the head's, or the number of fields. */
+static void long_head_write(struct sim_run *run, struct cyc_buf *out)
+{
+    static const struct {
+        const char *begin, *repeated, *end;
+        uint32_t count;
+    } heads[] = {
+        {"GET /", "0123456789", " HTTP/1.1\r\nHost: sim.test\r\n\r\n", 900},
+        {"GET / HTTP/1.1\r\nHost: sim.test\r\nA: ", "0123456789", "\r\n\r\n", 4000},
+        {"GET / HTTP/1.1\r\nHost: sim.test\r\n", "A: b\r\n", "\r\n", 120},
+    };
+    uint64_t kind = cyc_sim_below(run, 3);
+
+    cyc_buf_append(out, cyc_span_from_text(heads[kind].begin));
+    for (uint32_t i = 0; i < heads[kind].count; i++)
+        cyc_buf_append(out, cyc_span_from_text(heads[kind].repeated));
+    cyc_buf_append(out, cyc_span_from_text(heads[kind].end));
+}
+
 void cyc_sim_ask_head(struct sim_run *run, const struct sim_request *request, struct cyc_buf *out)
 {
     char head[HEAD_BYTES_MAX];
+
+    if (request->kind == SIM_KIND_GARBAGE && cyc_sim_chance(run, 150)) {
+        long_head_write(run, out);
+        return;
+    }
     size_t len = request->kind == SIM_KIND_GARBAGE ? garbage_format(run, request->id, head)
                                                    : head_format(request, head);
     cyc_buf_append(out, cyc_span_of(head, len));

@@ -5,8 +5,9 @@
 
 #include "tests/sim/sim_ledger.h"
 
-/** Decides everything about a request but its ids. */
-void cyc_sim_ask_draw(struct sim_run *run, struct sim_request *request);
+/** Decides everything about a request but its ids. @param may_be_old  HTTP/1.0: not behind another,
+ * whose answer would go down with the reset that a cut answer of 1.0 ends with */
+void cyc_sim_ask_draw(struct sim_run *run, struct sim_request *request, bool may_be_old);
 /** A plain one that must succeed when nothing goes wrong. */
 void cyc_sim_ask_draw_probe(struct sim_run *run, struct sim_request *request, uint32_t group);
 /** The head, or all of a malformed request. */

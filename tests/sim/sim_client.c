@@ -178,7 +178,7 @@ static void request_begin(struct sim_client *client)
     if (client->is_probe)
         cyc_sim_ask_draw_probe(run, request, client->probe_group++ % CYC_SIM_GROUP_COUNT);
     else
-        cyc_sim_ask_draw(run, request);
+        cyc_sim_ask_draw(run, request, client->flight_count == 0);
     client->requests_left--;
     client->manners.request_count--;
     client->is_last_sent |= cyc_sim_ask_is_last(request);

@@ -313,7 +313,7 @@ static void drain_fire(struct cyc_timer *timer)
 {
     struct sim_gateway *gateway = cyc_container_of(timer, struct sim_gateway, drain_timer);
 
-    if (cyc_sim_gateway_is_done(gateway))
+    if (cyc_sim_gateway_is_done(gateway) || gateway->phase == CYC_WORKER_ABORTING)
         return;
     if (gateway->phase < CYC_WORKER_CLOSING) {
         uint32_t grace_ms = gateway->current->config->server.shutdown_grace_ms;
@@ -328,8 +328,11 @@ static void drain_fire(struct cyc_timer *timer)
 
 void cyc_sim_gateway_drain(struct sim_gateway *gateway)
 {
-    if (gateway->phase != CYC_WORKER_RUNNING)
+    if (gateway->phase != CYC_WORKER_RUNNING) {
+        if (gateway->phase < CYC_WORKER_ABORTING)
+            phase_begin(gateway, CYC_WORKER_ABORTING);
         return;
+    }
     uint32_t delay_ms = gateway->current->config->server.drain_delay_ms;
     __atomic_store_n(&gateway->shared.is_draining, 1, __ATOMIC_RELAXED);
     phase_begin(gateway, CYC_WORKER_DRAINING);

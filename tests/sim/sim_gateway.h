@@ -52,7 +52,7 @@ void cyc_sim_gateway_start(struct sim_gateway *gateway, struct sim_run *run, str
 void cyc_sim_gateway_reload(struct sim_gateway *gateway);
 /** Other endpoints for some cluster, as after a DNS answer. */
 void cyc_sim_gateway_change_endpoints(struct sim_gateway *gateway);
-/** SIGTERM. */
+/** SIGTERM; the second one ends it at once. */
 void cyc_sim_gateway_drain(struct sim_gateway *gateway);
 bool cyc_sim_gateway_is_done(const struct sim_gateway *gateway);
 /** After is_done: nothing may be left of it. */

@@ -70,6 +70,15 @@ struct sim_arrival *cyc_sim_arrival_find(struct sim_ledger *ledger, uint64_t id)
     return id >= 1 && id <= ledger->arrival_count ? &ledger->arrivals[id - 1] : NULL;
 }
 
+void cyc_sim_ledger_check(const struct sim_ledger *ledger)
+{
+    if (ledger->open_count > 0)
+        cyc_sim_complain(ledger->run, "%u requests have no end", ledger->open_count);
+    for (uint32_t i = 0; i < ledger->request_count; i++)
+        if (ledger->requests[i].is_forged && !ledger->requests[i].is_deceived)
+            cyc_sim_complain(ledger->run, "request %u got a forged answer", i + 1);
+}
+
 size_t cyc_sim_request_target(const struct sim_request *request, char out[64])
 {
     const char *query = request->id % 3 == 0 ? "?a=b%20c&d" : "";

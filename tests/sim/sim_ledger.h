@@ -52,6 +52,8 @@ struct sim_request {
     bool is_begun;     /* its first byte was sent */
     bool is_body_sent; /* ... and its last */
     bool is_failed_on; /* a fault struck that explains an error */
+    bool is_forged;    /* the answer it got is a service's forgery ... */
+    bool is_deceived;  /* ... that nobody could have told from a real one */
     bool is_quit;      /* its client has left, or will not send the rest */
     uint32_t arrival_count, status;
     enum sim_outcome outcome;
@@ -89,6 +91,8 @@ struct sim_request *cyc_sim_request_find(struct sim_ledger *ledger, uint64_t id)
 struct sim_arrival *cyc_sim_arrival_add(struct sim_ledger *ledger, struct sim_request *request,
                                         uint32_t service);
 struct sim_arrival *cyc_sim_arrival_find(struct sim_ledger *ledger, uint64_t id);
+/** At the end: complains about forged answers that could have been told. */
+void cyc_sim_ledger_check(const struct sim_ledger *ledger);
 /** The one end of a request. */
 void cyc_sim_request_end(struct sim_ledger *ledger, struct sim_request *request,
                          enum sim_outcome outcome);

@@ -516,6 +516,8 @@ static size_t arrived_bytes(const struct sim_socket *s)
 static void packets_copy(struct sim_socket *s, char *out, size_t len)
 {
     s->inbox_bytes -= len;
+    s->read_bytes += len;
+    s->peer_seen_bytes = s->packets_head->seen_bytes;
     while (len > 0) {
         struct sim_packet *packet = s->packets_head;
         size_t part = packet->len - packet->from < len ? packet->len - packet->from : len;
@@ -563,6 +565,7 @@ static void packet_send(struct sim_socket *s, const char *bytes, size_t len)
     if (s->stall_left_bytes != NEVER && s->stall_left_bytes > 0)
         s->stall_left_bytes -= len;
     packet->next = NULL;
+    packet->seen_bytes = s->submit_seen_bytes;
     packet->arrive_ns = arrival_ns(s);
     packet->from = 0;
     packet->len = len;
@@ -604,6 +607,8 @@ int cyc_sim_socket_write(struct sim_socket *s, const char *bytes, size_t len)
             s->reset_ns = earlier(s->reset_ns, net->now_ns + 2 * latency_ns(net));
         return (int)len;
     }
+    if (s->peer->is_reset) /* it has heard; we have not yet */
+        return (int)len;
     if (s->peer->inbox_bytes >= net->window_bytes)
         return -EAGAIN;
     if (cyc_sim_net_chance(net, net->faults.reset_permille))

@@ -74,7 +74,8 @@ struct cyc_io *cyc_sim_net_pick(struct cyc_sim_net *net, uint64_t limit_ns);
 struct sim_packet {
     struct sim_packet *next;
     uint64_t arrive_ns;
-    size_t from, len; /* unread: bytes[from, len) */
+    uint64_t seen_bytes; /* what the sender had read when it decided to send this */
+    size_t from, len;    /* unread: bytes[from, len) */
     unsigned char bytes[];
 };
 
@@ -89,6 +90,8 @@ struct sim_socket {
     /* on their way to, or waiting at, this end */
     struct sim_packet *packets_head, *packets_tail;
     size_t inbox_bytes;
+    uint64_t read_bytes, submit_seen_bytes; /* in all; when the send under way was started */
+    uint64_t peer_seen_bytes;               /* of the packet read last */
     uint64_t last_arrive_ns;
     uint64_t fin_ns, reset_ns; /* UINT64_MAX: none on its way */
     uint64_t stall_left_bytes; /* that this end can still send */

@@ -113,7 +113,9 @@ static void config_draw(struct sim_plan *plan, struct cyc_rng *rng)
     config->retry_count = (uint32_t)cyc_rng_below(rng, CYC_SIM_RETRY_COUNT_MAX + 1);
     config->features = (uint32_t)cyc_rng_below(rng, 16);
     config->max_requests = cyc_rng_chance_permille(rng, 200) ? between(rng, 1, 5) : 0;
-    if (plan->weather == SIM_WEATHER_STORM && cyc_rng_chance_permille(rng, 200))
+    /* Not with dead links: a tunnel on one is kept for an hour, and would be all there may be. */
+    bool may_limit = plan->weather == SIM_WEATHER_STORM && plan->faults.stall_permille == 0;
+    if (may_limit && cyc_rng_chance_permille(rng, 200))
         config->max_connections = between(rng, 1, 3);
 }
 
@@ -128,6 +130,8 @@ void cyc_sim_plan_draw(struct sim_plan *plan, struct cyc_rng *rng)
     plan->client_count = between(rng, 1, CYC_SIM_CLIENT_COUNT_MAX);
     plan->operation_count = (uint32_t)cyc_rng_below(rng, 7);
     plan->is_drained_early = cyc_rng_chance_permille(rng, 300);
+    plan->is_drained_twice =
+        plan->weather == SIM_WEATHER_STORM && cyc_rng_chance_permille(rng, 300);
     faults_draw(plan, rng);
     presences_draw(plan, rng);
     config_draw(plan, rng);

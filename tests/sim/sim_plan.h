@@ -51,6 +51,7 @@ struct sim_plan {
     uint64_t memory_limit_bytes; /* of a worker; 0: none */
     uint32_t operation_count;    /* reloads and endpoint changes */
     bool is_drained_early;       /* while clients still ask */
+    bool is_drained_twice;       /* and then at once */
     struct sim_config_plan config;
 };
 

@@ -34,6 +34,8 @@ struct service_conn {
     struct sim_writer writer;
     enum answer_state state;
     uint64_t received_bytes;
+    uint64_t sent_bytes;
+    uint64_t honest_bytes; /* all it should have sent; what follows is forged. 0: nothing */
     bool is_request_done, is_tunnel, is_ending;
 };
 
@@ -84,7 +86,7 @@ static void exchange_begin(struct service_conn *sc)
     sc->state = ANSWER_NONE;
     sc->is_request_done = false;
     sc->received_bytes = 0;
-    if (cyc_sim_chance(run_of(sc), sc->service->idle_close_permille))
+    if (sc->honest_bytes == 0 && cyc_sim_chance(run_of(sc), sc->service->idle_close_permille))
         timer_set(sc, cyc_sim_below(run_of(sc), IDLE_CLOSE_MS_MAX));
 }
 
@@ -121,8 +123,10 @@ static void extra_bytes_write(struct service_conn *sc)
     char text[160];
 
     /* A forged answer for whoever gets this connection next. */
+    sc->honest_bytes = sc->sent_bytes + sc->conn.out.bytes;
     snprintf(text, sizeof(text),
-             "HTTP/1.1 200 OK\r\nX-Sim-Request: %u\r\nX-Sim-Answer: %u\r\nContent-Length: 4\r\n\r\n"
+             "HTTP/1.1 200 OK\r\nX-Sim-Forged: 1\r\nX-Sim-Request: %u\r\nX-Sim-Answer: %u\r\n"
+             "Content-Length: 4\r\n\r\n"
              "evil",
              sc->request->id + 1, sc->arrival->id);
     cyc_buf_append(&sc->conn.out, cyc_span_from_text(text));
@@ -199,7 +203,9 @@ static void on_timer(struct cyc_timer *timer)
 {
     struct service_conn *sc = cyc_container_of(timer, struct service_conn, timer);
 
-    if (sc->request == NULL)
+    if (sc->request == NULL && sc->conn.out.bytes > 0)
+        timer_set(sc, IDLE_CLOSE_MS_MAX); /* not idle yet: the last answer is still leaving */
+    else if (sc->request == NULL)
         conn_end(sc, cyc_sim_chance(run_of(sc), 300)); /* idle, perhaps with a request under way */
     else if (sc->state == ANSWER_DELAYED)
         answer_begin(sc);
@@ -285,6 +291,26 @@ static void continue_send(struct service_conn *sc)
     }
 }
 
+/**
+ * A request on a connection that carries a forged answer. Had the gateway read a byte of it when it
+ * sent the request, it knew; otherwise nobody could know, and the forgery will be taken for the
+ * answer.
+ */
+static void deceive(struct service_conn *sc, struct sim_request *request)
+{
+    const struct sim_socket *s = cyc_sim_socket_find(run_of(sc)->net, sc->conn.fd);
+
+    if (s->peer_seen_bytes > sc->honest_bytes) {
+        refuse(sc, request->id, "a connection that had bytes behind the last answer");
+        return;
+    }
+    request->is_deceived = true;
+    cyc_sim_arrival_add(sc->service->ledger, request, sc->service->index);
+    cyc_sim_trace(run_of(sc), "service %u: request %u is deceived", sc->service->index,
+                  request->id);
+    conn_end(sc, false);
+}
+
 static void on_head(struct service_conn *sc)
 {
     struct sim_service *service = sc->service;
@@ -296,6 +322,10 @@ static void on_head(struct service_conn *sc)
                                                 : head_problem(&sc->wire, request);
     if (problem != NULL) {
         refuse(sc, id, problem);
+        return;
+    }
+    if (sc->honest_bytes > 0) {
+        deceive(sc, request);
         return;
     }
     cyc_timer_cancel(&sc->timer);
@@ -402,7 +432,7 @@ static void on_sent(struct cyc_conn *conn, size_t bytes)
 {
     struct service_conn *sc = cyc_container_of(conn, struct service_conn, conn);
 
-    (void)bytes;
+    sc->sent_bytes += bytes;
     if (sc->state == ANSWER_BODY && !sc->is_ending && sc->script.piece_ms == 0 &&
         conn->out.bytes < OUT_BYTES_LOW)
         answer_go_on(sc);

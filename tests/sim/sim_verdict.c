@@ -67,13 +67,16 @@ static bool is_strange(const struct sim_request *request, uint32_t status)
     return status != 408 && status != 502 && status != 503 && status != 504;
 }
 
-void cyc_sim_verdict_head(struct sim_client *client, const struct sim_request *request)
+void cyc_sim_verdict_head(struct sim_client *client, struct sim_request *request)
 {
     const struct sim_wire *wire = &client->wire;
     uint64_t answer_id = cyc_sim_wire_number(wire, "X-Sim-Answer");
     const char *problem;
 
     client->arrival = NULL;
+    request->is_forged = cyc_sim_wire_find(wire, "X-Sim-Forged").ptr != NULL;
+    if (request->is_forged)
+        return; /* the service will tell whether that had to be */
     if (answer_id != UINT64_MAX) {
         client->arrival = cyc_sim_arrival_find(client->ledger, answer_id);
         problem = answer_problem(wire, request, client->arrival);
@@ -130,7 +133,9 @@ void cyc_sim_verdict_whole(struct sim_client *client, struct sim_request *reques
     const char *problem = NULL;
     enum sim_outcome outcome = SIM_OUTCOME_ANSWERED;
 
-    if (client->arrival != NULL) {
+    if (request->is_forged) {
+        outcome = SIM_OUTCOME_REFUSED; /* whatever it got */
+    } else if (client->arrival != NULL) {
         problem = whole_problem(client, request);
     } else if (request->kind == SIM_KIND_GARBAGE ||
                (request->kind == SIM_KIND_LOCAL && request->status == request->status_expected)) {
@@ -163,7 +168,7 @@ static bool may_be_broken(const struct sim_client *client, const struct sim_requ
         return false;
     if (client->gateway->plan->weather == SIM_WEATHER_STORM)
         return true;
-    return request->is_failed_on;
+    return request->is_failed_on || request->is_forged || request->is_deceived;
 }
 
 bool cyc_sim_verdict_broken(struct sim_client *client, struct sim_request *request)

@@ -6,7 +6,7 @@
 #include "tests/sim/sim_client.h"
 
 /** Looks at the final head in client->wire; sets client->arrival when a service made it. */
-void cyc_sim_verdict_head(struct sim_client *client, const struct sim_request *request);
+void cyc_sim_verdict_head(struct sim_client *client, struct sim_request *request);
 /** The answer looks complete. Ends the request. */
 void cyc_sim_verdict_whole(struct sim_client *client, struct sim_request *request);
 /** The connection ended first. Ends the request. @return whether to ask again */

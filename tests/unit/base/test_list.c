@@ -60,8 +60,7 @@ static void list__the_body_may_remove_the_current_link(void **state)
         items[i].number = i;
         cyc_list_add_back(&list, &items[i].link);
     }
-    cyc_list_for_each(link, &list)
-    {
+    cyc_list_for_each (link, &list) {
         assert_int_equal(item_of(link)->number, seen++);
         cyc_list_remove(link);
     }
@@ -84,7 +83,8 @@ static void list__move_all_keeps_order_and_empties_the_source(void **state)
     }
     cyc_list_move_all(&from, &to);
     assert_true(cyc_list_is_empty(&from));
-    cyc_list_for_each(link, &to) assert_int_equal(item_of(link)->number, seen++);
+    cyc_list_for_each (link, &to)
+        assert_int_equal(item_of(link)->number, seen++);
     assert_int_equal(seen, 3);
     for (struct cyc_list *link = to.previous; link != &to; link = link->previous)
         assert_int_equal(item_of(link)->number, --seen); /* and backwards */
@@ -160,7 +160,7 @@ static void list__random_changes_agree_with_an_array(void **state)
         default:
             break;
         }
-        cyc_list_for_each(link, &list)
+        cyc_list_for_each (link, &list)
             assert_int_equal(item_of(link)->number, model.numbers[seen++]);
         assert_int_equal(seen, model.count);
     }

@@ -230,12 +230,12 @@ static void chain_of_vts(const struct cyc_filter_vt *const *vts, const struct pr
     for (uint32_t i = 0; i < count; i++)
         entries[i] = (struct cyc_chain_entry){.vt = vts[i], .conf = &confs[i]};
     cyc_chain_init(&t.chain, &(struct cyc_chain_setup){.entries = entries,
-                                                        .entry_count = count,
-                                                        .exchange = &t.f.exchange,
-                                                        .pool = &t.f.pool,
-                                                        .ends = &ends,
-                                                        .owner = &t,
-                                                        .high_bytes = HIGH_BYTES});
+                                                       .entry_count = count,
+                                                       .exchange = &t.f.exchange,
+                                                       .pool = &t.f.pool,
+                                                       .ends = &ends,
+                                                       .owner = &t,
+                                                       .high_bytes = HIGH_BYTES});
 }
 
 static void chain_of(const struct cyc_filter_vt *vt, const struct probe_conf *confs, uint32_t count)

@@ -193,12 +193,12 @@ static void start(const struct cyc_filter_vt *vt, const void *conf)
     memset(&t, 0, sizeof(t));
     fixture_init(&t.f);
     cyc_chain_init(&t.chain, &(struct cyc_chain_setup){.entries = &entry,
-                                                        .entry_count = 1,
-                                                        .exchange = &t.f.exchange,
-                                                        .pool = &t.f.pool,
-                                                        .ends = &ends,
-                                                        .owner = &t,
-                                                        .high_bytes = 65536});
+                                                       .entry_count = 1,
+                                                       .exchange = &t.f.exchange,
+                                                       .pool = &t.f.pool,
+                                                       .ends = &ends,
+                                                       .owner = &t,
+                                                       .high_bytes = 65536});
 }
 
 static void finish(void)
