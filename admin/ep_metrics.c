@@ -46,11 +46,6 @@ static const struct cyc_metric_family start_seconds = {
     .help = "When the process started, in seconds since 1970.",
     .type = CYC_METRIC_GAUGE,
 };
-static const struct cyc_metric_family zero_copy = {
-    .name = "cyclone_zero_copy_operations_total",
-    .help = "Sends the kernel completed without copying the bytes.",
-    .type = CYC_METRIC_COUNTER,
-};
 static const struct cyc_metric_family io_backend = {
     .name = "cyclone_io_backend_info",
     .help = "The I/O engine in use, and why.",
@@ -179,12 +174,6 @@ static double read_start(void *owner)
     return (double)master->shared.start_wall_ns / 1e9;
 }
 
-static double read_zero(void *owner)
-{
-    (void)owner;
-    return 0; /* the engines copy: nothing is sent zero-copy yet */
-}
-
 static double read_reload_ok(void *owner)
 {
     return ((const struct cyc_master *)owner)->is_last_reload_ok;
@@ -242,7 +231,6 @@ void cyc_ep_metrics_register(struct cyc_master *master)
     cyc_stats_add_reader(registry, &cpu_seconds, NULL, read_cpu_seconds, master);
     cyc_stats_add_reader(registry, &resident_bytes, NULL, read_resident, master);
     cyc_stats_add_reader(registry, &start_seconds, NULL, read_start, master);
-    cyc_stats_add_reader(registry, &zero_copy, NULL, read_zero, master);
     cyc_stats_add_reader(registry, &io_backend, backend, one, master);
     cyc_stats_add_reader(registry, &build, version, one, master);
     cyc_stats_add_reader(registry, &reload_ok, NULL, read_reload_ok, master);

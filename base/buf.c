@@ -2,6 +2,7 @@
 #include "base/buf.h"
 
 #include "base/assert.h"
+#include "base/pipe.h"
 
 #include <string.h>
 #include <sys/uio.h>
@@ -31,10 +32,16 @@ void cyc_buf_pool_init(struct cyc_buf_pool *pool, struct cyc_mem *mem)
                   (struct cyc_slab_limits){0, LARGE_KEEP_COUNT});
     cyc_slab_init(&pool->segs, mem, CYC_MEM_BUFFERS, sizeof(struct cyc_seg),
                   (struct cyc_slab_limits){0, SEG_KEEP_COUNT});
+    cyc_slab_init(&pool->pipes, mem, CYC_MEM_BUFFERS, CYC_CHUNK_PIPE_BYTES,
+                  (struct cyc_slab_limits){0, 0});
+    pool->pipe_free = NULL;
+    pool->pipe_count = pool->pipe_free_count = 0;
 }
 
 void cyc_buf_pool_fini(struct cyc_buf_pool *pool)
 {
+    cyc_pipe_pool_fini(pool);
+    cyc_slab_fini(&pool->pipes);
     cyc_slab_fini(&pool->small);
     cyc_slab_fini(&pool->large);
     cyc_slab_fini(&pool->segs);
@@ -49,6 +56,7 @@ static struct cyc_chunk *chunk_init(struct cyc_chunk *chunk, struct cyc_buf_pool
     chunk->ref_count = 1;
     chunk->size_bytes = is_large ? CYC_CHUNK_LARGE_BYTES : CYC_CHUNK_SMALL_BYTES;
     chunk->used_bytes = 0;
+    chunk->is_pipe = false;
     return chunk;
 }
 
@@ -64,6 +72,10 @@ struct cyc_chunk *cyc_chunk_get_always(struct cyc_buf_pool *pool, bool is_large)
 
 void cyc_chunk_free(struct cyc_chunk *chunk)
 {
+    if (chunk->is_pipe) {
+        cyc_pipe_put(chunk);
+        return;
+    }
     bool is_large = chunk->size_bytes == CYC_CHUNK_LARGE_BYTES;
     cyc_slab_put(is_large ? &chunk->pool->large : &chunk->pool->small, chunk);
 }
@@ -207,6 +219,26 @@ static struct cyc_seg *seg_detach(struct cyc_buf *from)
     return seg;
 }
 
+/** Copies what is better copied than queued. @return false when it is not */
+static bool seg_copy(struct cyc_buf *buf, const struct cyc_seg *seg)
+{
+    struct cyc_seg *tail = buf->tail;
+
+    if (seg->chunk->is_pipe)
+        return false;
+    if (CYC_UNLIKELY(buf->bytes >= BACKLOG_BYTES) && is_sparse(seg)) {
+        cyc_buf_append(buf, cyc_span_of(seg->ptr, seg->len));
+        return true;
+    }
+    if (seg->len > SPLICE_COPY_BYTES_MAX || seg->len > tail_room(buf))
+        return false;
+    if (seg->len > 0) {
+        memcpy(tail->ptr + tail->len, seg->ptr, seg->len);
+        cyc_buf_commit(buf, seg->len);
+    }
+    return true;
+}
+
 /** Moves the first segment of `from` behind `buf`, copying it when that is cheaper. */
 static void seg_move(struct cyc_buf *buf, struct cyc_buf *from)
 {
@@ -219,16 +251,7 @@ static void seg_move(struct cyc_buf *buf, struct cyc_buf *from)
         seg_free(from, seg);
         return;
     }
-    if (CYC_UNLIKELY(buf->bytes >= BACKLOG_BYTES) && is_sparse(seg)) {
-        cyc_buf_append(buf, cyc_span_of(seg->ptr, seg->len));
-        seg_free(from, seg);
-        return;
-    }
-    if (seg->len <= SPLICE_COPY_BYTES_MAX && seg->len <= tail_room(buf)) {
-        if (seg->len > 0) {
-            memcpy(tail->ptr + tail->len, seg->ptr, seg->len);
-            cyc_buf_commit(buf, seg->len);
-        }
+    if (seg_copy(buf, seg)) {
         seg_free(from, seg);
         return;
     }
@@ -288,7 +311,8 @@ uint32_t cyc_buf_iovecs(const struct cyc_buf *buf, struct iovec *iovs, uint32_t 
 {
     uint32_t count = 0;
 
-    for (struct cyc_seg *seg = buf->head; seg != NULL && count < iov_count_max; seg = seg->next)
+    for (struct cyc_seg *seg = buf->head;
+         seg != NULL && !seg->chunk->is_pipe && count < iov_count_max; seg = seg->next)
         if (seg->len > 0)
             iovs[count++] = (struct iovec){seg->ptr, seg->len};
     return count;
@@ -300,6 +324,7 @@ size_t cyc_buf_peek(const struct cyc_buf *buf, char *out, size_t len)
 
     for (struct cyc_seg *seg = buf->head; seg != NULL && done < len; seg = seg->next) {
         size_t part = seg->len < len - done ? seg->len : len - done;
+        cyc_assert(!seg->chunk->is_pipe);
         memcpy(out + done, seg->ptr, part);
         done += part;
     }

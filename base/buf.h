@@ -31,9 +31,15 @@ struct iovec;
 #define CYC_CHUNK_SMALL_BYTES (4096 - 32)
 /** A large one is for bulk: fewer calls per megabyte (measured in bench/). */
 #define CYC_CHUNK_LARGE_BYTES (65536 - 32)
+/** A chunk whose bytes are in the kernel, with its header: see base/pipe.h. */
+#define CYC_CHUNK_PIPE_BYTES 64
+/** What one such takes at most. */
+#define CYC_PIPE_FILL_BYTES_MAX (256 * 1024)
 
 struct cyc_buf_pool {
-    struct cyc_slab small, large, segs;
+    struct cyc_slab small, large, segs, pipes;
+    struct cyc_chunk *pipe_free; /* empty pipes; see base/pipe.h */
+    uint32_t pipe_count, pipe_free_count;
 };
 
 struct cyc_chunk {
@@ -41,7 +47,8 @@ struct cyc_chunk {
     uint32_t ref_count;
     uint32_t size_bytes; /* of `bytes` */
     uint32_t used_bytes; /* the fill mark */
-    uint32_t spare_;
+    bool is_pipe;        /* `bytes` is not where they are: base/pipe.h */
+    uint8_t spare_[3];   /* `bytes` begin at a multiple of 8 */
     char bytes[];
 };
 
@@ -118,7 +125,8 @@ static inline struct cyc_span cyc_buf_front(const struct cyc_buf *buf)
                              : (struct cyc_span){NULL, 0};
 }
 
-/** Describes the first bytes as at most `iov_count_max` pieces. @return pieces written */
+/** Describes the first bytes as at most `iov_count_max` pieces, up to the first that lives in a
+ * pipe. @return pieces written */
 uint32_t cyc_buf_iovecs(const struct cyc_buf *buf, struct iovec *iovs, uint32_t iov_count_max);
 /** Copies the first `len` bytes out (at most all), leaving the queue as it is. @return bytes copied
  */

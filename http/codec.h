@@ -46,6 +46,7 @@ struct cyc_codec_stream {
     void *owner;             /* the proxy's stream, or the upstream's attempt */
     struct cyc_arena *arena; /* server role: set by the owner in on_open; client role: by open() */
     uint32_t holds;          /* enum cyc_hold, or-ed */
+    bool can_splice; /* the owner's: it hands body bytes on unseen, so they may stay in pipes */
 };
 
 struct cyc_codec_events {
@@ -119,10 +120,12 @@ struct cyc_codec {
     struct cyc_codec_limits limits;
     void *owner;           /* of the connection */
     uint32_t stream_count; /* exchanges in progress */
-    bool is_read_held;     /* do not read more now */
-    bool wants_feed;       /* bytes that were left in `in` can be consumed now: call feed again */
-    bool wants_close;      /* close once `out` has drained */
-    bool is_cut; /* server role: an answer that ends with the connection was cut: reset it */
+    uint64_t
+        opaque_bytes;  /* the next so many are handed on unseen: feed() takes pipes (base/pipe.h) */
+    bool is_read_held; /* do not read more now */
+    bool wants_feed;   /* bytes that were left in `in` can be consumed now: call feed again */
+    bool wants_close;  /* close once `out` has drained */
+    bool is_cut;       /* server role: an answer that ends with the connection was cut: reset it */
     bool wants_shutdown;   /* end the outgoing direction once `out` has drained (tunnels) */
     bool can_open;         /* client role: another exchange may begin */
     bool is_head_begun;    /* server role: a request head has begun to arrive and is not complete */

@@ -13,7 +13,7 @@
 #include "http/codec.h"
 
 /** Bytes to embed for one codec (its private state). */
-#define CYC_H1_CODEC_BYTES 288
+#define CYC_H1_CODEC_BYTES 304
 
 /** Embed it where the connection lives. */
 struct cyc_h1 {

@@ -33,6 +33,16 @@ static bool can_consume(const struct h1 *h1)
     return false;
 }
 
+/** How many bytes from here on are body that is only counted. */
+static uint64_t opaque_bytes(const struct h1 *h1)
+{
+    if (!h1->cs.can_splice || h1->codec.stream_count == 0)
+        return 0;
+    if (h1->in == H1_IN_LENGTH)
+        return h1->in_bytes;
+    return h1->in == H1_IN_UNTIL_CLOSE || h1->in == H1_IN_TUNNEL ? UINT64_MAX : 0;
+}
+
 void h1_settle(struct h1 *h1)
 {
     struct cyc_codec *codec = &h1->codec;
@@ -44,6 +54,7 @@ void h1_settle(struct h1 *h1)
     codec->can_open = codec->is_reusable = h1->role == CYC_ROLE_CLIENT && is_idle;
     if (h1->is_feeding)
         return; /* it does the rest when it knows what is left */
+    codec->opaque_bytes = opaque_bytes(h1);
     /* While an answer is awaited one read may be armed, to notice that the client has gone. */
     bool may_look = h1->in == H1_IN_DONE || h1->in == H1_IN_UPGRADE;
     bool is_consuming = can_consume(h1);

@@ -59,8 +59,12 @@ static void recv_arm(struct cyc_conn *conn)
 {
     bool is_wanted = (conn->is_reading && conn->in.bytes == 0) || conn->is_draining;
     if (is_wanted && op_is_idle(&conn->recv) && !conn->is_eof && !conn->is_closing &&
-        !conn->is_connecting)
+        !conn->is_connecting) {
+        /* Little at a time is copied as fast as it is handed on. */
+        bool may_splice = conn->opaque_bytes != NULL && conn->recv.is_bulk && !conn->is_draining;
+        conn->recv.opaque_bytes = may_splice ? *conn->opaque_bytes : 0;
         cyc_io_recv(conn->io, &conn->recv, conn->fd, conn_on_recv);
+    }
 }
 
 static void feed(struct cyc_conn *conn)
@@ -96,7 +100,7 @@ void cyc_conn_pause(struct cyc_conn *conn)
 /** The next receive is bulk after a full chunk, and no longer when little came in a large one. */
 static void recv_adapt(struct cyc_conn *conn, const struct cyc_chunk *chunk)
 {
-    if (chunk->used_bytes == chunk->size_bytes)
+    if (!chunk->is_pipe && chunk->used_bytes == chunk->size_bytes)
         conn->recv.is_bulk = true;
     else if (chunk->used_bytes < CYC_CHUNK_SMALL_BYTES / 4)
         conn->recv.is_bulk = false;

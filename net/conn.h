@@ -47,6 +47,9 @@ struct cyc_conn {
     struct cyc_buf out;       /* append freely, then cyc_conn_mark_dirty() */
     struct cyc_buf in;        /* bytes the owner has not taken yet */
     struct cyc_list dirty_link;
+    /* Where the owner says how many of the next bytes nobody will look at; NULL: he looks at all.
+     * Set after init, lives as long as the connection. */
+    const uint64_t *opaque_bytes;
     int fd;
     bool is_reading;      /* the owner wants on_read */
     bool is_eof;          /* no more reads */

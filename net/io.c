@@ -16,6 +16,8 @@ void cyc_io_init(struct cyc_io *io, const struct cyc_io_vt *vt, const struct cyc
     io->vt = vt;
     io->mem = setup->mem;
     io->pool = setup->pool;
+    io->splice_bytes_min =
+        setup->network->is_zero_copy ? setup->network->zero_copy_threshold_bytes : UINT64_MAX;
     io->wheel = cyc_wheel_create(setup->mem, setup->timer->wheel_size,
                                  setup->timer->resolution_ms * CYC_NS_PER_MS, io->clock.now_ns);
 }

@@ -16,6 +16,9 @@
  * RECV lends no buffer while it waits: the engine picks a chunk when bytes are there and hands it
  * over in `op->chunk`. An engine short of chunks parks the op and goes on when there is room again.
  *
+ * Bytes nobody will look at need not leave the kernel: a RECV told so (`opaque_bytes`) may hand
+ * over a pipe chunk, and a SEND whose queue begins with one moves it to the socket.
+ *
  * Engines: io_uring (native), uv (libuv's loop; readiness turned into completions), sim (tests: no
  * kernel, no real time, one seed decides every short read, delay and reset).
  */
@@ -60,10 +63,13 @@ struct cyc_op {
     };
     struct cyc_op *next; /* engine's */
     int fd;
-    uint8_t kind;  /* enum cyc_op_kind; IDLE when not in flight */
-    bool is_bulk;  /* RECV, in: the caller expects a lot; use a large chunk */
-    bool is_dry;   /* RECV: the last one emptied the socket, so wait first (engine's own hint) */
-    uint8_t state; /* engine's; 0 when started */
+    uint8_t kind; /* enum cyc_op_kind; IDLE when not in flight */
+    bool is_bulk; /* RECV, in: the caller expects a lot; use a large chunk */
+    bool is_dry;  /* RECV: the last one emptied the socket, so wait first (engine's own hint) */
+    bool is_unspliceable;  /* RECV: this socket has refused (engine's own note) */
+    uint8_t state;         /* engine's; 0 when started */
+    uint64_t opaque_bytes; /* RECV, in: nobody will look at the next so many; they may stay in the
+                              kernel and come as a pipe chunk (base/pipe.h) */
 };
 
 /** How a socket is made. */
@@ -121,6 +127,9 @@ struct cyc_io {
     struct cyc_mem *mem;
     uint32_t in_flight_count;
     uint64_t recv_parked_count; /* times an op had to wait for a chunk */
+    uint64_t zero_copy_count;   /* sends from a pipe since it was last asked for */
+    uint64_t splice_bytes_min;  /* fewer opaque bytes than this are received as usual; UINT64_MAX:
+                                   all are */
     /* private */
     struct cyc_io_queue finished, batch;
     uint64_t wall_offset_ns, wall_checked_ns;
@@ -175,6 +184,14 @@ int cyc_io_turn(struct cyc_io *io, uint64_t wait_ns_max);
 /** Nothing may be in flight and no timer armed. NULL is a no-op. */
 void cyc_io_destroy(struct cyc_io *io);
 
+/** How many sends went from a pipe since the last call. */
+static inline uint64_t cyc_io_take_zero_copy_count(struct cyc_io *io)
+{
+    uint64_t count = io->zero_copy_count;
+    io->zero_copy_count = 0;
+    return count;
+}
+
 /** For engines: fills the common part but for `clock`, which must be set. */
 void cyc_io_init(struct cyc_io *io, const struct cyc_io_vt *vt, const struct cyc_io_setup *setup);
 /** For engines: hand a finished op (or one event of a source) over. */
@@ -185,6 +202,11 @@ static inline bool cyc_io_has_chunks(const struct cyc_io *io)
     const struct cyc_slab *small = &io->pool->small;
     return small->free != NULL || cyc_mem_has_room(small->mem, small->object_bytes);
 }
+/** For the engines that live on a kernel: whether the bytes of this op are to go through a pipe. */
+bool cyc_io_wants_splice(const struct cyc_io *io, const struct cyc_op *op);
+/** ... moves them, without waiting. @return what the op is to finish with, -EAGAIN: when the socket
+ * is ready, or -EOPNOTSUPP: a RECV that has to go the usual way */
+int cyc_io_splice(struct cyc_io *io, struct cyc_op *op);
 /** For the engines that live in real time: reads the kernel's clocks into io->clock. */
 void cyc_io_clock_read(struct cyc_io *io);
 

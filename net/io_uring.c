@@ -12,6 +12,8 @@
  * A receive that finds no lent buffer (-ENOBUFS) is parked and sent again at the next wait, when
  * the groups have been refilled; the caller never sees it.
  *
+ * Bytes that nobody will look at go through pipes (base/pipe.h): those ops only poll in the ring.
+ *
  * The engine belongs to the thread that created it; only wake() may come from others.
  */
 #include "net/io.h"
@@ -43,6 +45,7 @@ enum tag { TAG_NONE = 0, TAG_GUEST, TAG_WAKE, TAG_COUNT };
 #define STATE_PARKED 2u    /* waits for a buffer, the kernel does not know it */
 #define STATE_LARGE 4u     /* asked for a large buffer */
 #define STATE_MULTISHOT 8u
+#define STATE_SPLICE 16u /* polls; the bytes are moved by a call of its own */
 
 /** What a gathering send points at until it is submitted. One per submission entry. */
 struct gather {
@@ -148,11 +151,41 @@ static void poll_prep(struct uring_engine *e, struct io_uring_sqe *sqe, struct c
     }
 }
 
+/**
+ * The ring would hand a splice to a kernel thread: it only says when, the call is ours.
+ * @return false: this op goes the usual way
+ */
+static bool splice_submit(struct uring_engine *e, struct cyc_op *op)
+{
+    bool is_recv = op->kind == CYC_OP_RECV;
+    int result = -EAGAIN;
+
+    if (!cyc_io_wants_splice(&e->base, op))
+        return false;
+    if (!is_recv || !op->is_dry)
+        result = cyc_io_splice(&e->base, op);
+    if (result == -EOPNOTSUPP)
+        return false;
+    if (result != -EAGAIN) {
+        cyc_io_finish(&e->base, op, result);
+        return true;
+    }
+    struct io_uring_sqe *sqe = sqe_get(e);
+    io_uring_prep_poll_add(sqe, op->fd, is_recv ? POLLIN : POLLOUT);
+    op->state |= STATE_SPLICE;
+    io_uring_sqe_set_data(sqe, op);
+    if (CYC_UNLIKELY(!e->is_batching))
+        io_uring_submit(&e->ring);
+    return true;
+}
+
 static void engine_submit(struct cyc_io *io, struct cyc_op *op)
 {
     struct uring_engine *e = engine_of(io);
-    struct io_uring_sqe *sqe = sqe_get(e);
 
+    if (CYC_UNLIKELY(splice_submit(e, op)))
+        return;
+    struct io_uring_sqe *sqe = sqe_get(e);
     switch ((enum cyc_op_kind)op->kind) {
     case CYC_OP_RECV:
         recv_prep(e, sqe, op);
@@ -374,6 +407,17 @@ static void tag_event(struct uring_engine *e, const struct io_uring_cqe *cqe)
     }
 }
 
+/** The socket of a splice is ready. */
+static void splice_ready(struct uring_engine *e, struct cyc_op *op, int result)
+{
+    op->state &= (uint8_t)~STATE_SPLICE;
+    op->is_dry = false;
+    if (result < 0)
+        cyc_io_finish(&e->base, op, result);
+    else
+        op_repeat(e, op);
+}
+
 static void cqe_handle(struct uring_engine *e, const struct io_uring_cqe *cqe)
 {
     if (cqe->user_data < TAG_COUNT || cqe->user_data == LIBURING_UDATA_TIMEOUT) {
@@ -381,6 +425,10 @@ static void cqe_handle(struct uring_engine *e, const struct io_uring_cqe *cqe)
         return;
     }
     struct cyc_op *op = io_uring_cqe_get_data(cqe);
+    if (op->state & STATE_SPLICE) {
+        splice_ready(e, op, cqe->res);
+        return;
+    }
     switch ((enum cyc_op_kind)op->kind) {
     case CYC_OP_RECV:
         if (e->has_lent_bufs)

@@ -165,9 +165,34 @@ static void recv_park(struct uv_slot *slot)
     interest_set(slot, slot->armed & ~UV_READABLE); /* it would go on saying so */
 }
 
+/** @return false: this op goes the usual way */
+static bool splice_try(struct uv_slot *slot, struct cyc_op *op)
+{
+    bool is_recv = op->kind == CYC_OP_RECV;
+
+    if (!cyc_io_wants_splice(&slot->engine->base, op))
+        return false;
+    int result = cyc_io_splice(&slot->engine->base, op);
+    if (result == -EOPNOTSUPP)
+        return false;
+    if (is_recv)
+        slot->is_readable = false; /* see io_splice.c */
+    if (result == -EAGAIN && is_recv)
+        reader_wait(slot);
+    else if (result == -EAGAIN)
+        writer_wait(slot);
+    else if (is_recv)
+        reader_finish(slot, result);
+    else
+        writer_finish(slot, result);
+    return true;
+}
+
 static void recv_try(struct uv_slot *slot)
 {
     struct cyc_op *op = slot->reader;
+    if (splice_try(slot, op))
+        return;
     struct cyc_chunk *chunk = cyc_chunk_get(slot->engine->base.pool, op->is_bulk);
     if (chunk == NULL && op->is_bulk)
         chunk = cyc_chunk_get(slot->engine->base.pool, false);
@@ -235,6 +260,8 @@ static void send_try(struct uv_slot *slot)
     struct iovec iovs[IOV_COUNT_MAX];
     struct msghdr msg = {.msg_iov = iovs};
 
+    if (splice_try(slot, slot->writer))
+        return;
     msg.msg_iovlen = cyc_buf_iovecs(slot->writer->buf, iovs, IOV_COUNT_MAX);
     ssize_t n = msg.msg_iovlen == 1
                     ? send(slot->fd, iovs[0].iov_base, iovs[0].iov_len, MSG_NOSIGNAL | MSG_DONTWAIT)

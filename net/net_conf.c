@@ -37,12 +37,13 @@ static const struct cyc_conf_row network_rows[] = {
     {"syscall_batch_size", CYC_CONF_U32_POWER, AT(syscall_batch_size), "128", "1", "32768",
      .doc = "Ring entries submitted at once; a power of two."},
     {"enable_zero_copy", CYC_CONF_BOOL, AT(is_zero_copy), "true", NULL, NULL,
-     .doc =
-         "Accepted for the guide's sake. This version sends everything by copying: where no "
-         "network card is in the way (a sidecar), that is the faster way, and nothing else could "
-         "be measured. cyclone_zero_copy_operations_total stays 0."},
+     .doc = "Bodies that no filter looks at go from socket to socket through a pipe inside the "
+            "kernel (splice), without being copied; false receives and sends them. Read at start "
+            "only."},
     {"zero_copy_threshold", CYC_CONF_SIZE, AT(zero_copy_threshold_bytes), "16KiB", "4KiB", "1GiB",
-     .doc = "As enable_zero_copy: no effect in this version."},
+     .doc =
+         "Fewer bytes of a body than this are copied: for little that is the faster way. Read at "
+         "start only."},
     {"enable_connection_pooling", CYC_CONF_BOOL, AT(is_connection_pooling), "true", NULL, NULL,
      .doc = "false opens one upstream connection a request."},
     {"connection_pool_size", CYC_CONF_U32, AT(connection_pool_size), "10000", "0", "1000000",

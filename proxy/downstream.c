@@ -291,6 +291,7 @@ bool cyc_downstream_open(struct cyc_listener *listener, int fd)
         &d->h1, CYC_ROLE_SERVER,
         &(struct cyc_codec_setup){&cyc_stream_events, &d->conn.out, &worker->io->clock, &limits});
     d->h1.codec.owner = d;
+    d->conn.opaque_bytes = &d->h1.codec.opaque_bytes;
     d->listener = listener;
     d->stream = NULL;
     d->open_ns = d->wait_ns = worker->io->clock.now_ns;

@@ -54,14 +54,26 @@ static void forward_start(struct cyc_stream *stream, struct cyc_msg *req, bool i
     cyc_assert(req == stream->exchange.req);
     stream->is_head_end = is_end;
     stream->can_replay = cyc_method_is_idempotent(req->method);
+    if (stream->cs != NULL)
+        stream->cs->can_splice = stream->chain.wants_body[CYC_DIR_REQUEST] == 0;
     attempt_start(stream, NULL);
+}
+
+/** Bytes in a pipe are there once. */
+static bool has_pipe(const struct cyc_buf *body)
+{
+    for (const struct cyc_seg *seg = body->head; seg != NULL; seg = seg->next)
+        if (seg->chunk->is_pipe)
+            return true;
+    return false;
 }
 
 static void replay_keep(struct cyc_stream *stream, const struct cyc_buf *body)
 {
     if (!stream->can_replay)
         return;
-    if (stream->replay.bytes + body->bytes > REPLAY_BYTES_MAX || stream->downstream->is_tunnel) {
+    if (stream->replay.bytes + body->bytes > REPLAY_BYTES_MAX || stream->downstream->is_tunnel ||
+        has_pipe(body)) {
         stream->can_replay = false;
         cyc_buf_clear(&stream->replay);
         return;
@@ -150,6 +162,7 @@ static void forward_on_head(struct cyc_attempt *attempt, struct cyc_msg *head, b
     stream->can_replay = false;
     stream->is_source_ended = is_end;
     cyc_buf_clear(&stream->replay);
+    attempt->cs->can_splice = stream->chain.wants_body[CYC_DIR_RESPONSE] == 0;
     cyc_stream_push_head(stream, head, is_end);
 }
 

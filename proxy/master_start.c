@@ -38,6 +38,11 @@ static const struct cyc_metric_family requests_refused = {
     .help = "Requests refused because memory is at its limit.",
     .type = CYC_METRIC_COUNTER,
 };
+static const struct cyc_metric_family zero_copy = {
+    .name = "cyclone_zero_copy_operations_total",
+    .help = "Sends of body bytes that went from socket to socket inside the kernel.",
+    .type = CYC_METRIC_COUNTER,
+};
 
 void cyc_master_register_core(struct cyc_master *master)
 {
@@ -49,6 +54,7 @@ void cyc_master_register_core(struct cyc_master *master)
         .connections_refused = cyc_stats_slot(registry, &connections_refused, NULL),
         .accept_failures = cyc_stats_slot(registry, &accept_failures, NULL),
         .requests_active = cyc_stats_slot(registry, &requests_active, NULL),
+        .zero_copy = cyc_stats_slot(registry, &zero_copy, NULL),
         .streams_refused = cyc_stats_slot(registry, &requests_refused, NULL),
     };
 }

@@ -75,7 +75,7 @@ struct cyc_snapshot {
 /** Statistics slots that do not depend on the configuration. */
 struct cyc_core_slots {
     uint32_t connections_active, connections_total, connections_refused, accept_failures,
-        requests_active, streams_refused, reloads, recv_parked;
+        requests_active, streams_refused, reloads, recv_parked, zero_copy;
 };
 
 /**

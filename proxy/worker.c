@@ -235,6 +235,9 @@ bool cyc_worker_turn(struct cyc_worker *worker, uint64_t wait_ns_max)
     if (CYC_UNLIKELY(!cyc_mailbox_is_empty(&worker->inbox)))
         letters_run(worker);
     turn_end(worker);
+    if (worker->io->zero_copy_count > 0)
+        cyc_stat_add(worker->stats, worker->slots->zero_copy,
+                     cyc_io_take_zero_copy_count(worker->io));
     if (CYC_UNLIKELY(worker->phase >= CYC_WORKER_CLOSING))
         leave(worker);
     return worker->phase != CYC_WORKER_DONE;

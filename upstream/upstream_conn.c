@@ -113,6 +113,7 @@ struct cyc_upstream_conn *cyc_upstream_conn_open(struct cyc_endpoint *endpoint,
         &(struct cyc_codec_setup){handler->events, &uc->conn.out, &io->clock, &upstreams->limits});
     uc->codec = &uc->h1.codec;
     uc->codec->owner = uc;
+    uc->conn.opaque_bytes = &uc->codec->opaque_bytes;
     uc->endpoint = endpoint;
     uc->attempt = NULL;
     cyc_list_init(&uc->state_link);

@@ -6,7 +6,10 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
+#include "base/pipe.h"
 #include "tests/unit/http/h1_recorder.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
@@ -427,6 +430,86 @@ static void h1__client_tunnel_half_closes(void **state)
     recorder_destroy(r);
 }
 
+/* ---- bytes nobody looks at ------------------------------------------------------------------- */
+
+static void allow_splice(struct recorder *r, struct cyc_msg *head, bool is_end)
+{
+    (void)head;
+    (void)is_end;
+    r->cs->can_splice = true;
+}
+
+/** Feeds `len` bytes that are in a pipe. */
+static void feed_pipe(struct recorder *r, size_t len)
+{
+    static char bytes[4096];
+    struct cyc_chunk *chunk = cyc_pipe_get(&r->pool);
+    int ends[2];
+
+    assert_non_null(chunk);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+    assert_int_equal(write(ends[0], bytes, len), len);
+    assert_int_equal(cyc_pipe_fill(chunk, ends[1], len), len);
+    close(ends[0]);
+    close(ends[1]);
+    cyc_buf_append_chunk(&r->in, chunk, chunk->bytes, chunk->used_bytes);
+    cyc_chunk_unref(chunk);
+    r->fed = r->h1.codec.vt->feed(&r->h1.codec, &r->in);
+}
+
+static void h1__a_counted_body_may_come_in_pipes_when_its_owner_says_so(void **state)
+{
+    struct recorder *r = recorder_create(CYC_ROLE_SERVER);
+    (void)state;
+
+    r->at_head = allow_splice;
+    assert_int_equal(r->h1.codec.opaque_bytes, 0);
+    recorder_feed_text(r, "PUT / HTTP/1.1\r\nHost: h\r\nContent-Length: 5000\r\n\r\nabc");
+    r->is_quiet = true; /* the recorder looks at what it records */
+    assert_int_equal(r->h1.codec.opaque_bytes, 4997);
+    feed_pipe(r, 4000);
+    assert_int_equal(r->h1.codec.opaque_bytes, 997);
+    r->h1.codec.vt->hold(r->cs, CYC_HOLD_CHAIN);
+    feed_pipe(r, 900); /* waits, and is not looked at */
+    assert_int_equal(r->in.bytes, 900);
+    r->h1.codec.vt->release(r->cs, CYC_HOLD_CHAIN);
+    recorder_feed(r, NULL, 0);
+    assert_int_equal(r->h1.codec.opaque_bytes, 97);
+    feed_pipe(r, 97);
+    assert_int_equal(r->body_bytes, 5000);
+    assert_int_equal(r->h1.codec.opaque_bytes, 0);
+    assert_int_equal(r->fed, CYC_FAIL_NONE);
+    recorder_destroy(r);
+}
+
+static void h1__what_is_parsed_is_never_said_to_be_opaque(void **state)
+{
+    static const struct {
+        const char *input;
+        uint64_t opaque_bytes;
+        const char *why;
+    } cases[] = {
+        {"", 0, "nothing has arrived"},
+        {OK "Content-Len", 0, "half a head"},
+        {OK "Content-Length: 100\r\n\r\n12345", 95, "a length"},
+        {OK "\r\n12345", UINT64_MAX, "RFC 9112 6.3: to the end of the connection"},
+        {OK "Transfer-Encoding: chunked\r\n\r\nffff\r\nabc", 0, "chunk lines are among them"},
+        {OK "Content-Length: 3\r\n\r\nabc", 0, "it has ended"},
+    };
+    (void)state;
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+        for (int may_splice = 0; may_splice < 2; may_splice++) {
+            struct recorder *r = recorder_create(CYC_ROLE_CLIENT);
+            ask_get(r);
+            r->at_head = may_splice ? allow_splice : NULL;
+            recorder_feed_text(r, cases[i].input);
+            if (r->h1.codec.opaque_bytes != (may_splice ? cases[i].opaque_bytes : 0))
+                fail_msg("%s", cases[i].why);
+            recorder_destroy(r);
+        }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -444,6 +527,8 @@ int main(void)
         cmocka_unit_test(h1__server_tunnel_carries_bytes_and_half_closes),
         cmocka_unit_test(h1__upgrade_answered_otherwise_leaves_http),
         cmocka_unit_test(h1__client_tunnel_half_closes),
+        cmocka_unit_test(h1__a_counted_body_may_come_in_pipes_when_its_owner_says_so),
+        cmocka_unit_test(h1__what_is_parsed_is_never_said_to_be_opaque),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
