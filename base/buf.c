@@ -200,11 +200,13 @@ static bool is_sparse(const struct cyc_seg *seg)
 
 void cyc_buf_share(struct cyc_buf *buf, const struct cyc_buf *from)
 {
-    for (const struct cyc_seg *seg = from->head; seg != NULL; seg = seg->next)
+    for (const struct cyc_seg *seg = from->head; seg != NULL; seg = seg->next) {
+        cyc_assert(!seg->chunk->is_pipe); /* what lies in the kernel cannot be had twice */
         if (is_sparse(seg))
             cyc_buf_append(buf, cyc_span_of(seg->ptr, seg->len));
         else
             cyc_buf_append_chunk(buf, seg->chunk, seg->ptr, seg->len);
+    }
 }
 
 /** Takes the first segment out of the queue. */

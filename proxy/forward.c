@@ -49,33 +49,32 @@ static void endpoint_note(struct cyc_stream *stream)
 /* ---- request ------------------------------------------------------------------------------------
  */
 
+/** From here on a body byte is sent once. So it may be in a pipe, where it cannot be read twice,
+ * unless a filter wants to see it. */
+static void replay_give_up(struct cyc_stream *stream)
+{
+    stream->can_replay = false;
+    cyc_buf_clear(&stream->replay);
+    if (stream->cs != NULL)
+        stream->cs->can_splice = stream->chain.wants_body[CYC_DIR_REQUEST] == 0;
+}
+
 static void forward_start(struct cyc_stream *stream, struct cyc_msg *req, bool is_end)
 {
     cyc_assert(req == stream->exchange.req);
     stream->is_head_end = is_end;
     stream->can_replay = cyc_method_is_idempotent(req->method);
-    if (stream->cs != NULL)
-        stream->cs->can_splice = stream->chain.wants_body[CYC_DIR_REQUEST] == 0;
+    if (!stream->can_replay)
+        replay_give_up(stream);
     attempt_start(stream, NULL);
-}
-
-/** Bytes in a pipe are there once. */
-static bool has_pipe(const struct cyc_buf *body)
-{
-    for (const struct cyc_seg *seg = body->head; seg != NULL; seg = seg->next)
-        if (seg->chunk->is_pipe)
-            return true;
-    return false;
 }
 
 static void replay_keep(struct cyc_stream *stream, const struct cyc_buf *body)
 {
     if (!stream->can_replay)
         return;
-    if (stream->replay.bytes + body->bytes > REPLAY_BYTES_MAX || stream->downstream->is_tunnel ||
-        has_pipe(body)) {
-        stream->can_replay = false;
-        cyc_buf_clear(&stream->replay);
+    if (stream->replay.bytes + body->bytes > REPLAY_BYTES_MAX || stream->downstream->is_tunnel) {
+        replay_give_up(stream);
         return;
     }
     cyc_buf_share(&stream->replay, body);
