@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A real nginx as the service: other people's HTTP, not ours."""
 import os
+import socket
 import shutil
 import signal
 import subprocess
@@ -57,7 +58,12 @@ class Nginx:
     def _is_up(self):
         if self.process.poll() is not None:
             raise AssertionError(f"nginx ended: {self.process.stderr.read().decode()}")
-        return os.path.exists(self.address[5:])
+        try:  # the file is there before anybody listens
+            with socket.socket(socket.AF_UNIX) as probe:
+                probe.connect(self.address[5:])
+            return True
+        except OSError:
+            return False
 
     def close(self):
         self.process.send_signal(signal.SIGTERM)
