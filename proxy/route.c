@@ -19,8 +19,12 @@
 #define SEGMENT_COUNT_MAX 64 /* deeper prefixes than this cannot be matched by prefix */
 #define NO_HOST UINT32_MAX
 
+/* With many routes a request's cost is the cache lines it touches, so what matching needs of a rule
+ * is copied here, and the first rule of a path lies in the path's own entry. */
 struct rule_entry {
-    const struct cyc_route_rule *rule;
+    const struct cyc_route *route;
+    const struct cyc_span *methods;
+    uint32_t method_count;
     struct rule_entry *next; /* those with methods first, then file order */
 };
 
@@ -29,14 +33,14 @@ struct path_entry {
     uint64_t hash;
     uint32_t host;
     bool is_prefix;
-    struct rule_entry *rules;
+    struct rule_entry first;
 };
 
 struct host_entry {
     struct cyc_span name; /* lower case; ptr NULL: free */
     uint64_t hash;
     uint32_t number;
-    uint64_t prefix_lengths; /* bit (length & 63) */
+    uint64_t prefix_lengths, exact_lengths; /* bit (length & 63): there may be such a path */
 };
 
 struct cyc_route_table {
@@ -138,14 +142,27 @@ static void rule_put(struct path_entry *entry, struct cyc_arena *arena,
                      const struct cyc_route_rule *rule)
 {
     struct rule_entry *added = cyc_arena_alloc(arena, sizeof(*added));
-    struct rule_entry **at = &entry->rules;
+    struct rule_entry **at = &entry->first.next;
     bool has_method = rule->conf->method_count > 0;
 
-    while (*at != NULL && (!has_method || (*at)->rule->conf->method_count > 0))
+    while (*at != NULL && (!has_method || (*at)->method_count > 0))
         at = &(*at)->next;
-    added->rule = rule;
-    added->next = *at;
+    *added = (struct rule_entry){
+        .route = rule->route,
+        .methods = rule->conf->methods,
+        .method_count = rule->conf->method_count,
+        .next = *at,
+    };
     *at = added;
+}
+
+/** Moves the first rule of every path into its entry: until here `first.next` was the whole list.
+ */
+static void rules_embed(struct cyc_route_table *table)
+{
+    for (uint32_t i = 0; i <= table->path_mask; i++)
+        if (table->paths[i].first.next != NULL)
+            table->paths[i].first = *table->paths[i].first.next;
 }
 
 static void path_put(struct cyc_route_table *table, struct cyc_arena *arena,
@@ -156,6 +173,8 @@ static void path_put(struct cyc_route_table *table, struct cyc_arena *arena,
     if (is_prefix) {
         path = path.len > 2 ? cyc_span_slice(path, 0, path.len - 2) : CYC_SPAN("");
         host->prefix_lengths |= 1ull << (path.len & 63);
+    } else {
+        host->exact_lengths |= 1ull << (path.len & 63);
     }
     uint64_t hash = hash_final(hash_path(path), host->number, is_prefix);
     struct path_entry *entry = path_slot(table, host->number, is_prefix, path, hash);
@@ -200,6 +219,7 @@ struct cyc_route_table *cyc_route_table_create(struct cyc_arena *arena,
     table->path_mask = path_size - 1;
     for (uint32_t i = 0; i < rule_count; i++)
         rule_add(table, arena, &rules[i]);
+    rules_embed(table);
     return table;
 }
 
@@ -239,12 +259,12 @@ static void path_hash_all(struct path_hashes *hashes, struct cyc_span path)
     }
 }
 
-static bool method_matches(const struct cyc_route_conf *conf, const struct cyc_msg *req)
+static bool method_matches(const struct rule_entry *rule, const struct cyc_msg *req)
 {
-    if (conf->method_count == 0)
+    if (rule->method_count == 0)
         return true;
-    for (uint32_t i = 0; i < conf->method_count; i++)
-        if (cyc_span_equal(conf->methods[i], req->method_text))
+    for (uint32_t i = 0; i < rule->method_count; i++)
+        if (cyc_span_equal(rule->methods[i], req->method_text))
             return true;
     return false;
 }
@@ -252,9 +272,9 @@ static bool method_matches(const struct cyc_route_conf *conf, const struct cyc_m
 static const struct cyc_route *rules_match(const struct path_entry *entry,
                                            const struct cyc_msg *req)
 {
-    for (const struct rule_entry *at = entry->rules; at != NULL; at = at->next)
-        if (method_matches(at->rule->conf, req))
-            return at->rule->route;
+    for (const struct rule_entry *at = &entry->first; at != NULL; at = at->next)
+        if (method_matches(at, req))
+            return at->route;
     return NULL;
 }
 
@@ -275,6 +295,8 @@ static const struct path_entry *exact_find(const struct cyc_route_table *table,
                                            const struct host_entry *host,
                                            const struct path_hashes *hashes)
 {
+    if ((host->exact_lengths >> (hashes->path.len & 63) & 1) == 0)
+        return NULL;
     uint64_t hash = hash_final(hashes->whole, host->number, false);
     const struct path_entry *entry = path_slot(table, host->number, false, hashes->path, hash);
     return entry->path.ptr != NULL ? entry : NULL;

@@ -14,6 +14,8 @@ void cyc_sim_ask_draw_probe(struct sim_run *run, struct sim_request *request, ui
 void cyc_sim_ask_head(struct sim_run *run, const struct sim_request *request, struct cyc_buf *out);
 /** The writer of its body, or of what goes into its tunnel. */
 struct sim_writer cyc_sim_ask_body(const struct sim_request *request, bool is_tunnel);
+/** Such a request may be answered before what is wrong with it was seen. */
+bool cyc_sim_ask_has_good_head(const struct sim_request *request);
 /** Nothing can follow it on its connection. */
 bool cyc_sim_ask_is_last(const struct sim_request *request);
 

@@ -20,6 +20,8 @@
  * without faults only a bug makes them wait so long. */
 #define PATIENCE_MS 100000
 #define PATIENCE_STORM_MS 20000
+/* Longer than any clock of a storm's listeners. */
+#define SILENCE_MS 15000
 
 static void go_on(struct sim_client *client);
 
@@ -30,7 +32,7 @@ static struct sim_run *run_of(const struct sim_client *client)
 
 static void timer_set(struct sim_client *client, struct cyc_timer *timer, uint64_t delay_ms)
 {
-    cyc_timer_set(client->host->io->wheel, timer, delay_ms);
+    cyc_sim_timer_set(run_of(client), client->host->io, timer, delay_ms);
 }
 
 /* ---- the end of a connection ----------------------------------------------------------------- */
@@ -108,23 +110,45 @@ static void on_quit_timer(struct cyc_timer *timer)
 
     if (client->state != SIM_CLIENT_TALKING)
         return;
-    cyc_sim_trace(run_of(client), "client %u quits (%u)", client->index, client->manners.quit_kind);
+    cyc_sim_trace(run_of(client), "client %u quits (%d)", client->index,
+                  (int)client->manners.quit_kind);
     quit(client);
-    if (client->manners.quit_kind == 2) {
+    switch (client->manners.quit_kind) {
+    case SIM_QUIT_HALF_CLOSE:
         client->is_last_sent = true;
         cyc_conn_shutdown(&client->conn);
         return;
-    }
-    if (client->manners.quit_kind == 1)
+    case SIM_QUIT_SILENCE:
+        client->is_silent = true;
+        cyc_conn_pause(&client->conn);
+        timer_set(client, &client->pause_timer, SILENCE_MS);
+        return;
+    case SIM_QUIT_RESET:
         cyc_sim_socket_kill(cyc_sim_socket_find(run_of(client)->net, client->conn.fd));
+        break;
+    case SIM_QUIT_CLOSE:
+    case SIM_QUIT_COUNT:
+        break;
+    }
     leave(client);
+}
+
+/** Who neither sends nor reads is cut by the clocks of the listener; but a tunnel may be silent,
+ * and a connection nobody has accepted has no clock. */
+static bool is_cut_overdue(const struct sim_client *client)
+{
+    const struct sim_plan *plan = client->gateway->plan;
+
+    return client->is_silent && !client->is_tunnel && plan->faults.stall_permille == 0 &&
+           plan->config.max_connections == 0;
 }
 
 static void on_patience_timer(struct cyc_timer *timer)
 {
     struct sim_client *client = cyc_container_of(timer, struct sim_client, patience_timer);
 
-    if (client->gateway->plan->weather != SIM_WEATHER_STORM || client->is_probe)
+    if (client->gateway->plan->weather != SIM_WEATHER_STORM || client->is_probe ||
+        is_cut_overdue(client))
         cyc_sim_complain(run_of(client), "client %u waits in vain (%u requests in flight)",
                          client->index, client->flight_count);
     cyc_sim_trace(run_of(client), "client %u gives up", client->index);
@@ -212,7 +236,7 @@ static bool is_through(const struct sim_client *client)
 
 static void go_on(struct sim_client *client)
 {
-    if (client->state != SIM_CLIENT_TALKING)
+    if (client->state != SIM_CLIENT_TALKING || client->is_silent)
         return;
     if (client->sending != NULL && !client->is_told_close)
         send_some(client);
@@ -351,7 +375,7 @@ static void on_read(struct cyc_conn *conn, struct cyc_buf *in)
         cyc_buf_drop(in, front.len);
     }
     cyc_buf_clear(in);
-    if (client->state == SIM_CLIENT_TALKING &&
+    if (client->state == SIM_CLIENT_TALKING && !client->is_silent &&
         cyc_sim_chance(run, client->manners.pause_permille)) {
         cyc_conn_pause(conn);
         timer_set(client, &client->pause_timer, cyc_sim_below(run, client->manners.pause_ms + 1));
@@ -463,7 +487,8 @@ static struct sim_manners manners_draw(struct sim_client *client)
     }
     if (cyc_sim_chance(run, is_storm ? 200 : 60)) {
         manners.quit_ms = (uint32_t)cyc_sim_between(run, 1, 200);
-        manners.quit_kind = (uint32_t)cyc_sim_below(run, 3);
+        manners.quit_kind =
+            (enum sim_quit)cyc_sim_below(run, is_storm ? SIM_QUIT_COUNT : SIM_QUIT_SILENCE);
     }
     return manners;
 }
@@ -485,7 +510,7 @@ static void connection_reset(struct sim_client *client)
     client->removed_count = client->gateway->removed_counts[client->listener];
     client->manners = manners_draw(client);
     client->is_thinking = client->is_told_close = client->has_quit = client->is_last_sent = false;
-    client->is_eof = client->is_tunnel = client->is_broken = client->has_head =
+    client->is_eof = client->is_tunnel = client->is_broken = client->is_silent = client->has_head =
         client->is_waiting_100 = false;
     client->sending = NULL;
     client->flight_count = 0;

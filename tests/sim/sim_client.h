@@ -22,13 +22,21 @@ enum sim_client_state {
     SIM_CLIENT_FINISHED,
 };
 
+enum sim_quit {
+    SIM_QUIT_CLOSE,
+    SIM_QUIT_RESET,
+    SIM_QUIT_HALF_CLOSE, /* says no more and waits */
+    SIM_QUIT_SILENCE,    /* neither sends nor reads any more, and is still there */
+    SIM_QUIT_COUNT
+};
+
 struct sim_manners {
     uint32_t request_count; /* on this connection */
     uint32_t depth;
     uint32_t piece_ms;                 /* slow writer; 0: not */
     uint32_t pause_permille, pause_ms; /* slow reader */
     uint32_t quit_ms;                  /* leaves then; 0: not */
-    uint32_t quit_kind;                /* 0: close, 1: reset, 2: says no more and waits */
+    enum sim_quit quit_kind;
 };
 
 struct sim_client {
@@ -45,7 +53,7 @@ struct sim_client {
     struct cyc_addr addr;
     uint32_t listener, removed_count;
     struct cyc_timer timer, pause_timer, quit_timer, patience_timer;
-    bool is_thinking, is_told_close, has_quit, is_last_sent, is_eof, is_broken;
+    bool is_thinking, is_told_close, has_quit, is_last_sent, is_eof, is_broken, is_silent;
     /* what is sent */
     struct sim_request *sending;
     struct sim_writer writer;

@@ -3,6 +3,7 @@
 
 #include "base/assert.h"
 #include "base/stats.h"
+#include "proxy/downstream.h"
 #include "proxy/master_internal.h"
 #include "proxy/view.h"
 #include "tests/sim/sim_books.h"
@@ -307,6 +308,32 @@ void cyc_sim_gateway_change_endpoints(struct sim_gateway *gateway)
     }
 }
 
+/* ---- after the clients have gone ---------------------------------------------------------------
+ */
+
+static uint32_t connection_count(const struct cyc_worker *worker)
+{
+    uint32_t count = 0;
+
+    cyc_list_for_each (link, &worker->downstreams) {
+        const struct cyc_downstream *d = cyc_container_of(link, struct cyc_downstream, link);
+        count += !d->is_tunnel; /* those have an hour */
+    }
+    return count;
+}
+
+void cyc_sim_gateway_check_settled(struct sim_gateway *gateway)
+{
+    if (gateway->plan->weather != SIM_WEATHER_STORM)
+        return; /* the clocks of the others are slow */
+    for (uint32_t w = 0; w < gateway->worker_count; w++) {
+        const struct cyc_worker *worker = &gateway->workers[w].worker;
+        if (!gateway->workers[w].is_done && connection_count(worker) > 0)
+            cyc_sim_complain(gateway->run, "worker %u keeps %u connections without a client", w,
+                             connection_count(worker));
+    }
+}
+
 /* ---- shutting down --------------------------------------------------------------------------- */
 
 static void drain_fire(struct cyc_timer *timer)
@@ -336,7 +363,7 @@ void cyc_sim_gateway_drain(struct sim_gateway *gateway)
     uint32_t delay_ms = gateway->current->config->server.drain_delay_ms;
     __atomic_store_n(&gateway->shared.is_draining, 1, __ATOMIC_RELAXED);
     phase_begin(gateway, CYC_WORKER_DRAINING);
-    cyc_timer_set(gateway->io->wheel, &gateway->drain_timer, delay_ms);
+    cyc_sim_timer_set(gateway->run, gateway->io, &gateway->drain_timer, delay_ms);
 }
 
 bool cyc_sim_gateway_is_done(const struct sim_gateway *gateway)

@@ -52,6 +52,8 @@ void cyc_sim_gateway_start(struct sim_gateway *gateway, struct sim_run *run, str
 void cyc_sim_gateway_reload(struct sim_gateway *gateway);
 /** Other endpoints for some cluster, as after a DNS answer. */
 void cyc_sim_gateway_change_endpoints(struct sim_gateway *gateway);
+/** Complains about client connections: all clients have gone. */
+void cyc_sim_gateway_check_settled(struct sim_gateway *gateway);
 /** SIGTERM; the second one ends it at once. */
 void cyc_sim_gateway_drain(struct sim_gateway *gateway);
 bool cyc_sim_gateway_is_done(const struct sim_gateway *gateway);

@@ -75,6 +75,7 @@ struct sim_ledger {
     struct sim_request *requests;
     struct sim_arrival *arrivals;
     uint32_t request_count, arrival_count;
+    uint32_t deceived_count;
     uint32_t open_count; /* requests without an outcome */
     uint32_t outcome_counts[SIM_OUTCOME_COUNT];
     uint32_t idempotent_arrivals_max; /* of one request: tries and the one replay */

@@ -5,6 +5,7 @@
  *   ASKING    clients ask, faults strike, the configuration changes; for a few seconds, then
  *   HEALING   nothing goes wrong any more: everything under way must end, well or not
  *   PROBING   new requests to every route: all must succeed, the gateway has recovered
+ *   SETTLING  nobody is there any more, so no connection may be, even where links are dead
  *   DRAINING  SIGTERM, until the workers have left (in some lives right in the middle of ASKING)
  *   LEAVING   services and clients go home
  *
@@ -20,11 +21,14 @@
 
 #define ASKING_MS 4000
 /* Whatever is under way must have ended by then. Calm configurations are patient (60 s, twice in a
- * row); in a storm the longest wait is that of a client whose link is dead (20 s). */
+ * row); in a storm clients whose link is dead, or who read by the drop, give up after 20 s each
+ * time. */
 #define STAGE_MS_MAX 150000
-#define STAGE_STORM_MS_MAX 40000
+#define STAGE_STORM_MS_MAX 100000
 /* Idle connections to services may be dead links: until the pool has let them go (4 s). */
 #define RECOVER_MS 12000
+/* Longer than the clocks of the listeners in a storm, with the lingering after each. */
+#define SETTLE_MS 15000
 /* So many turns without time moving on: somebody is woken for nothing. */
 #define IDLE_TURN_COUNT_MAX 20000
 
@@ -32,6 +36,7 @@ enum stage {
     STAGE_ASKING,
     STAGE_HEALING,
     STAGE_PROBING,
+    STAGE_SETTLING,
     STAGE_DRAINING,
     STAGE_LEAVING,
     STAGE_OVER
@@ -62,8 +67,8 @@ static void operation_schedule(struct life *life)
     if (life->operations_left == 0)
         return;
     life->operations_left--;
-    cyc_timer_set(life->stage_host.io->wheel, &life->operation_timer,
-                  cyc_sim_below(&life->run, 600));
+    cyc_sim_timer_set(&life->run, life->stage_host.io, &life->operation_timer,
+                      cyc_sim_below(&life->run, 600));
 }
 
 static void operation_fire(struct cyc_timer *timer)
@@ -100,13 +105,13 @@ static uint64_t stage_ms_max(const struct life *life)
 
 static void stage_begin(struct life *life, enum stage stage, uint64_t at_least_ms)
 {
-    static const char *const names[] = {"asking",   "healing", "probing",
+    static const char *const names[] = {"asking",   "healing", "probing", "settling",
                                         "draining", "leaving", "over"};
 
     life->stage = stage;
     life->stage_end_ns = cyc_sim_net_now_ns(life->run.net) + stage_ms_max(life) * CYC_NS_PER_MS;
     life->is_stage_time_over = false;
-    cyc_timer_set(life->stage_host.io->wheel, &life->stage_timer, at_least_ms);
+    cyc_sim_timer_set(&life->run, life->stage_host.io, &life->stage_timer, at_least_ms);
     cyc_sim_trace(&life->run, "---- %s", names[stage]);
 }
 
@@ -181,7 +186,12 @@ static void stage_step(struct life *life)
             probe(life);
         break;
     case STAGE_PROBING:
-        if (is_asked) {
+        if (is_asked)
+            stage_begin(life, STAGE_SETTLING, SETTLE_MS);
+        break;
+    case STAGE_SETTLING:
+        if (life->is_stage_time_over) {
+            cyc_sim_gateway_check_settled(&life->gateway);
             if (life->gateway.phase == CYC_WORKER_RUNNING)
                 cyc_sim_gateway_drain(&life->gateway);
             stage_begin(life, STAGE_DRAINING, 0);

@@ -87,6 +87,13 @@ uint64_t cyc_sim_now_ms(const struct sim_run *run)
     return cyc_sim_net_now_ns(run->net) / CYC_NS_PER_MS;
 }
 
+void cyc_sim_timer_set(struct sim_run *run, struct cyc_io *io, struct cyc_timer *timer,
+                       uint64_t delay_ms)
+{
+    cyc_wheel_set_time(io->wheel, cyc_sim_net_now_ns(run->net));
+    cyc_timer_set(io->wheel, timer, delay_ms);
+}
+
 /* ---- hosts ----------------------------------------------------------------------------------- */
 
 static void host_turn(struct sim_party *party)

@@ -48,6 +48,10 @@ uint64_t cyc_sim_between(struct sim_run *run, uint64_t min, uint64_t max);
 bool cyc_sim_chance(struct sim_run *run, uint32_t permille);
 uint64_t cyc_sim_now_ms(const struct sim_run *run);
 
+/** cyc_timer_set() from outside the turns of that engine, whose wheel may be behind the time. */
+void cyc_sim_timer_set(struct sim_run *run, struct cyc_io *io, struct cyc_timer *timer,
+                       uint64_t delay_ms);
+
 /** Somebody with an engine: what the driver calls when it is his turn. */
 struct sim_party {
     void (*turn)(struct sim_party *party);

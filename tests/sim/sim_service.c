@@ -14,6 +14,7 @@
 #define OUT_BYTES_LOW 4000
 #define TRICKLE_BYTES_MAX 2000
 #define IDLE_CLOSE_MS_MAX 300
+#define FORGERY_MS_MAX 40
 
 enum answer_state {
     ANSWER_NONE,    /* no exchange, or not decided */
@@ -36,7 +37,7 @@ struct service_conn {
     uint64_t received_bytes;
     uint64_t sent_bytes;
     uint64_t honest_bytes; /* all it should have sent; what follows is forged. 0: nothing */
-    bool is_request_done, is_tunnel, is_ending;
+    bool is_request_done, is_tunnel, is_ending, is_forgery_due;
 };
 
 static struct sim_run *run_of(const struct service_conn *sc)
@@ -118,18 +119,30 @@ static void answer_break(struct service_conn *sc)
         conn_end_after_send(sc);
 }
 
-static void extra_bytes_write(struct service_conn *sc)
+/** A forged answer for whoever gets this connection next. */
+static void forgery_write(struct service_conn *sc)
 {
     char text[160];
 
-    /* A forged answer for whoever gets this connection next. */
-    sc->honest_bytes = sc->sent_bytes + sc->conn.out.bytes;
+    sc->is_forgery_due = false;
     snprintf(text, sizeof(text),
              "HTTP/1.1 200 OK\r\nX-Sim-Forged: 1\r\nX-Sim-Request: %u\r\nX-Sim-Answer: %u\r\n"
-             "Content-Length: 4\r\n\r\n"
-             "evil",
-             sc->request->id + 1, sc->arrival->id);
+             "Content-Length: 4\r\n\r\nevil",
+             1u, 1u);
     cyc_buf_append(&sc->conn.out, cyc_span_from_text(text));
+    cyc_conn_mark_dirty(&sc->conn);
+}
+
+/** Right behind the answer, or a little later. */
+static void forgery_begin(struct service_conn *sc)
+{
+    sc->honest_bytes = sc->sent_bytes + sc->conn.out.bytes;
+    if (cyc_sim_chance(run_of(sc), 500)) {
+        forgery_write(sc);
+        return;
+    }
+    sc->is_forgery_due = true;
+    timer_set(sc, cyc_sim_below(run_of(sc), FORGERY_MS_MAX));
 }
 
 static void answer_finish(struct service_conn *sc)
@@ -142,7 +155,7 @@ static void answer_finish(struct service_conn *sc)
     sc->state = ANSWER_DONE;
     sc->arrival->is_whole = true;
     if (sc->script.mischief == SIM_MISCHIEF_EXTRA_BYTES)
-        extra_bytes_write(sc);
+        forgery_begin(sc);
     if (sc->is_tunnel)
         cyc_conn_shutdown(&sc->conn);
     exchange_settle(sc);
@@ -203,10 +216,12 @@ static void on_timer(struct cyc_timer *timer)
 {
     struct service_conn *sc = cyc_container_of(timer, struct service_conn, timer);
 
-    if (sc->request == NULL && sc->conn.out.bytes > 0)
+    if (sc->is_forgery_due)
+        forgery_write(sc);
+    else if (sc->request == NULL && sc->conn.out.bytes > 0)
         timer_set(sc, IDLE_CLOSE_MS_MAX); /* not idle yet: the last answer is still leaving */
     else if (sc->request == NULL)
-        conn_end(sc, cyc_sim_chance(run_of(sc), 300)); /* idle, perhaps with a request under way */
+        conn_end(sc, false); /* idle, perhaps with a request under way */
     else if (sc->state == ANSWER_DELAYED)
         answer_begin(sc);
     else if (sc->state == ANSWER_BODY)
@@ -304,11 +319,14 @@ static void deceive(struct service_conn *sc, struct sim_request *request)
         refuse(sc, request->id, "a connection that had bytes behind the last answer");
         return;
     }
+    if (sc->is_forgery_due)
+        forgery_write(sc);
     request->is_deceived = true;
+    sc->service->ledger->deceived_count++;
     cyc_sim_arrival_add(sc->service->ledger, request, sc->service->index);
     cyc_sim_trace(run_of(sc), "service %u: request %u is deceived", sc->service->index,
                   request->id);
-    conn_end(sc, false);
+    conn_end_after_send(sc);
 }
 
 static void on_head(struct service_conn *sc)
@@ -423,6 +441,9 @@ static void on_error(struct cyc_conn *conn, int error)
 
     cyc_sim_trace(run_of(sc), "service %u: connection %d broken: %d", sc->service->index, conn->fd,
                   error);
+    if (run_of(sc)->is_calm && sc->request != NULL && !sc->request->is_quit && !sc->script.is_early)
+        cyc_sim_complain(run_of(sc), "service %u: request %u was broken off without a reason",
+                         sc->service->index, sc->request->id);
     sc->is_ending = true;
     cyc_timer_cancel(&sc->timer);
     cyc_conn_close(conn);
@@ -518,8 +539,11 @@ void cyc_sim_service_start(struct sim_service *service, struct sim_run *run,
 void cyc_sim_service_stop(struct sim_service *service)
 {
     service->is_stopping = true;
-    cyc_list_for_each (link, &service->conns)
-        conn_end(cyc_container_of(link, struct service_conn, link), false);
+    cyc_list_for_each (link, &service->conns) {
+        struct service_conn *sc = cyc_container_of(link, struct service_conn, link);
+        conn_end(sc, false);
+        cyc_conn_close(&sc->conn); /* also one whose last bytes nobody takes */
+    }
     cyc_timer_cancel(&service->accept_timer);
     if (service->accept.kind != CYC_OP_IDLE) {
         cyc_io_cancel(service->host.io, &service->accept);

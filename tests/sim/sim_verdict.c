@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/sim/sim_verdict.h"
 
+#include "tests/sim/sim_ask.h"
+
 static struct sim_run *run_of(const struct sim_client *client)
 {
     return client->host->run;
@@ -61,7 +63,7 @@ static const char *answer_problem(const struct sim_wire *wire, const struct sim_
 static bool is_strange(const struct sim_request *request, uint32_t status)
 {
     if (request->kind == SIM_KIND_GARBAGE)
-        return status < 400;
+        return status < 400 || (status == 404 && !cyc_sim_ask_has_good_head(request));
     if (request->kind == SIM_KIND_LOCAL && status == request->status_expected)
         return false;
     return status != 408 && status != 502 && status != 503 && status != 504;
@@ -80,6 +82,8 @@ void cyc_sim_verdict_head(struct sim_client *client, struct sim_request *request
     if (answer_id != UINT64_MAX) {
         client->arrival = cyc_sim_arrival_find(client->ledger, answer_id);
         problem = answer_problem(wire, request, client->arrival);
+    } else if (request->kind == SIM_KIND_GARBAGE && !wire->is_close) {
+        problem = "the connection goes on after a malformed request";
     } else {
         problem = is_strange(request, wire->status) ? "the gateway gave a strange answer"
                                                     : framing_problem(wire, request, NULL);
@@ -114,6 +118,8 @@ static bool may_be_refused(const struct sim_client *client, const struct sim_req
                            uint32_t status)
 {
     const struct sim_plan *plan = client->gateway->plan;
+    /* Connections that the service closes between two requests, perhaps just as one is sent. */
+    bool may_be_stale = plan->idle_close_permille > 0 || client->ledger->deceived_count > 0;
 
     if (client->is_probe)
         return false;
@@ -121,7 +127,7 @@ static bool may_be_refused(const struct sim_client *client, const struct sim_req
     case SIM_WEATHER_CALM:
         return false;
     case SIM_WEATHER_SERVICES:
-        return request->is_failed_on || (plan->idle_close_permille > 0 && status == 502);
+        return request->is_failed_on || (may_be_stale && status == 502);
     case SIM_WEATHER_STORM:
         break;
     }
