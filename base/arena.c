@@ -8,6 +8,9 @@
 
 #define ARENA_BLOCK_BYTES_MIN 1024
 #define ARENA_BLOCK_BYTES_MAX (64 * 1024)
+/* A configuration that is large is looked at in random places by every request: the fewer pages it
+ * lies in, the fewer look-ups of pages (measured with 10,000 routes). */
+#define CONFIG_BLOCK_BYTES_MAX CYC_MEM_HUGE_BYTES
 
 struct cyc_arena_block {
     struct cyc_arena_block *previous;
@@ -56,12 +59,20 @@ void *cyc_arena_alloc_slow(struct cyc_arena *arena, size_t size_bytes)
 {
     size_t need_bytes = size_bytes + sizeof(struct cyc_arena_block);
     size_t block_bytes = need_bytes > arena->block_bytes ? need_bytes : arena->block_bytes;
-    struct cyc_arena_block *block = cyc_mem_alloc(arena->mem, arena->kind, block_bytes);
+    struct cyc_arena_block *block;
+
+    if (CYC_UNLIKELY(block_bytes >= CYC_MEM_HUGE_BYTES)) {
+        block_bytes = (block_bytes + CYC_MEM_HUGE_BYTES - 1) & ~(size_t)(CYC_MEM_HUGE_BYTES - 1);
+        block = cyc_mem_alloc_huge(arena->mem, arena->kind, block_bytes);
+    } else {
+        block = cyc_mem_alloc(arena->mem, arena->kind, block_bytes);
+    }
 
     block->previous = arena->blocks;
     block->size_bytes = block_bytes;
     arena->blocks = block;
-    if (arena->block_bytes < ARENA_BLOCK_BYTES_MAX)
+    bool is_config = arena->kind == CYC_MEM_CONFIG;
+    if (arena->block_bytes < (is_config ? CONFIG_BLOCK_BYTES_MAX : ARENA_BLOCK_BYTES_MAX))
         arena->block_bytes *= 2;
 
     char *ptr = (char *)(block + 1);

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #define CACHE_LINE_BYTES 64
 
@@ -61,6 +62,17 @@ void *cyc_mem_alloc_aligned(struct cyc_mem *mem, enum cyc_mem_kind kind, size_t 
     void *ptr = NULL;
     if (posix_memalign(&ptr, CACHE_LINE_BYTES, size_bytes) != 0)
         ptr = NULL;
+    return account(mem, kind, ptr, size_bytes);
+}
+
+void *cyc_mem_alloc_huge(struct cyc_mem *mem, enum cyc_mem_kind kind, size_t size_bytes)
+{
+    void *ptr = NULL;
+
+    if (posix_memalign(&ptr, CYC_MEM_HUGE_BYTES, size_bytes) != 0)
+        ptr = NULL;
+    else
+        madvise(ptr, size_bytes, MADV_HUGEPAGE); /* a wish: without it things only take longer */
     return account(mem, kind, ptr, size_bytes);
 }
 

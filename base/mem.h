@@ -19,6 +19,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define CYC_MEM_HUGE_BYTES (2u << 20)
+
 enum cyc_mem_kind {
     CYC_MEM_BUFFERS,     /* bytes in flight: chunks */
     CYC_MEM_CONNECTIONS, /* downstream and upstream connections with their codecs */
@@ -47,6 +49,10 @@ void *cyc_mem_alloc(struct cyc_mem *mem, enum cyc_mem_kind kind, size_t size_byt
 void *cyc_mem_zalloc(struct cyc_mem *mem, enum cyc_mem_kind kind, size_t size_bytes);
 /** Like alloc, at a multiple of 64 bytes (a cache line). */
 void *cyc_mem_alloc_aligned(struct cyc_mem *mem, enum cyc_mem_kind kind, size_t size_bytes);
+/** Like alloc, in pages of 2 MiB where the system has them: for large tables that are read at
+ * random.
+ *  @param size_bytes  a multiple of CYC_MEM_HUGE_BYTES */
+void *cyc_mem_alloc_huge(struct cyc_mem *mem, enum cyc_mem_kind kind, size_t size_bytes);
 /** @param size_bytes  what was asked for when it was allocated; `ptr` NULL is a no-op */
 void cyc_mem_free(struct cyc_mem *mem, enum cyc_mem_kind kind, void *ptr, size_t size_bytes);
 /** Grows or shrinks, keeping the contents. Never NULL. */

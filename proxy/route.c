@@ -272,6 +272,9 @@ static bool method_matches(const struct rule_entry *rule, const struct cyc_msg *
 static const struct cyc_route *rules_match(const struct path_entry *entry,
                                            const struct cyc_msg *req)
 {
+    __builtin_prefetch(entry->first.route);
+    __builtin_prefetch((const char *)entry->first.route + 64);
+    __builtin_prefetch((const char *)entry->first.route + 128);
     for (const struct rule_entry *at = &entry->first; at != NULL; at = at->next)
         if (method_matches(at, req))
             return at->route;

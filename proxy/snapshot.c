@@ -217,7 +217,7 @@ static bool is_bound_to(const struct cyc_route_conf *route, struct cyc_span list
     return route->listener_count == 0;
 }
 
-static struct cyc_route_table *table_for(struct cyc_snapshot *snapshot, struct cyc_route *routes,
+static struct cyc_route_table *table_for(struct cyc_snapshot *snapshot, struct cyc_route **routes,
                                          struct cyc_span listener)
 {
     const struct cyc_config *config = snapshot->config;
@@ -227,7 +227,7 @@ static struct cyc_route_table *table_for(struct cyc_snapshot *snapshot, struct c
 
     for (uint32_t i = 0; i < config->route_count; i++)
         if (is_bound_to(&config->routes[i], listener))
-            rules[count++] = (struct cyc_route_rule){&config->routes[i], &routes[i]};
+            rules[count++] = (struct cyc_route_rule){&config->routes[i], routes[i]};
     return cyc_route_table_create(&snapshot->arena, rules, count);
 }
 
@@ -254,7 +254,7 @@ static const struct cyc_route *default_route(struct route_maker *maker,
 }
 
 static void listener_compile(struct route_maker *maker, struct cyc_listener_spec *spec,
-                             const struct cyc_listener_conf *conf, struct cyc_route *routes)
+                             const struct cyc_listener_conf *conf, struct cyc_route **routes)
 {
     struct cyc_snapshot *snapshot = maker->snapshot;
 
@@ -308,10 +308,12 @@ void cyc_snapshot_compile(struct cyc_snapshot *snapshot, struct cyc_stats_regist
 
     maker.metrics = cyc_metrics_table_create(&snapshot->arena, registry);
     clusters_compile(snapshot, registry, demo_address);
-    struct cyc_route *routes =
+    struct cyc_route **routes =
         cyc_arena_alloc(&snapshot->arena, (config->route_count + 1) * sizeof(*routes));
-    for (uint32_t i = 0; i < config->route_count; i++)
-        route_fill(&maker, &routes[i], &config->routes[i]);
+    for (uint32_t i = 0; i < config->route_count; i++) {
+        routes[i] = cyc_arena_alloc(&snapshot->arena, sizeof(*routes[i])); /* its chain behind it */
+        route_fill(&maker, routes[i], &config->routes[i]);
+    }
 
     snapshot->listener_count = config->listener_count;
     snapshot->listeners = cyc_arena_zalloc(&snapshot->arena, (config->listener_count + 1) *

@@ -148,9 +148,14 @@ static bool is_probe_fair(const struct life *life)
     for (uint32_t i = 0; i < life->plan.service_count; i++)
         if (life->plan.presences[i] != SIM_PRESENCE_THERE)
             return false;
-    for (uint32_t i = 0; i < life->plan.config.cluster_count; i++)
-        if (life->plan.config.clusters[i].max_pending < CYC_SIM_GROUP_COUNT)
+    /* A tunnel on a dead link keeps its connection for an hour. */
+    bool may_be_narrow = life->plan.faults.stall_permille == 0;
+    for (uint32_t i = 0; i < life->plan.config.cluster_count; i++) {
+        const struct sim_cluster_plan *cluster = &life->plan.config.clusters[i];
+        if (cluster->max_pending < CYC_SIM_GROUP_COUNT ||
+            (cluster->max_per_endpoint <= CYC_SIM_CLIENT_COUNT_MAX && !may_be_narrow))
             return false;
+    }
     return life->plan.memory_limit_bytes == 0;
 }
 
