@@ -171,8 +171,8 @@ def test_least_request_avoids_the_busy_endpoint(flow):
     stuck = []
     while busy.request_count == 0:  # until the busy one has something to do
         client = gateway.connect()
-        client.send(wire.get("/stuck"))
         before = busy.request_count + quick.request_count
+        client.send(wire.get("/stuck"))
         stuck.append(client)
         wait_for(lambda b=before: busy.request_count + quick.request_count > b, "the request to arrive")
     for _ in range(40):

@@ -170,6 +170,14 @@ static void probe(struct life *life)
                                life->client_count++);
 }
 
+static void drain(struct life *life)
+{
+    cyc_sim_gateway_check_settled(&life->gateway);
+    if (life->gateway.phase == CYC_WORKER_RUNNING)
+        cyc_sim_gateway_drain(&life->gateway);
+    stage_begin(life, STAGE_DRAINING, 0);
+}
+
 static void services_stop(struct life *life)
 {
     for (uint32_t i = 0; i < life->plan.service_count; i++)
@@ -177,6 +185,7 @@ static void services_stop(struct life *life)
     stage_begin(life, STAGE_LEAVING, 0);
 }
 
+/* cyc-size: switch over the stages, two lines each */
 static void stage_step(struct life *life)
 {
     bool is_asked = clients_are_finished(life);
@@ -195,12 +204,8 @@ static void stage_step(struct life *life)
             stage_begin(life, STAGE_SETTLING, SETTLE_MS);
         break;
     case STAGE_SETTLING:
-        if (life->is_stage_time_over) {
-            cyc_sim_gateway_check_settled(&life->gateway);
-            if (life->gateway.phase == CYC_WORKER_RUNNING)
-                cyc_sim_gateway_drain(&life->gateway);
-            stage_begin(life, STAGE_DRAINING, 0);
-        }
+        if (life->is_stage_time_over)
+            drain(life);
         break;
     case STAGE_DRAINING:
         if (cyc_sim_gateway_is_done(&life->gateway))
