@@ -403,11 +403,24 @@ int cyc_master_loop(struct cyc_master *master)
     return EXIT_SUCCESS;
 }
 
+/** Letters that came after the worker's last turn go home like all others. */
+static void inbox_empty(struct cyc_worker *worker)
+{
+    struct cyc_letter *letter = cyc_mailbox_take_all(&worker->inbox);
+
+    while (letter != NULL) {
+        struct cyc_letter *next = letter->next;
+        letter->run(letter, worker);
+        letter = next;
+    }
+}
+
 static void workers_fini(struct cyc_master *master)
 {
     for (uint32_t i = 0; i < master->worker_count; i++) {
         struct cyc_worker_thread *thread = &master->threads[i];
         pthread_join(thread->thread, NULL);
+        inbox_empty(&thread->worker);
         cyc_worker_fini(&thread->worker);
         cyc_log_writer_remove_ring(master->writer, thread->ring);
         cyc_log_ring_destroy(thread->ring);

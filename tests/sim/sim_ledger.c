@@ -74,9 +74,15 @@ void cyc_sim_ledger_check(const struct sim_ledger *ledger)
 {
     if (ledger->open_count > 0)
         cyc_sim_complain(ledger->run, "%u requests have no end", ledger->open_count);
-    for (uint32_t i = 0; i < ledger->request_count; i++)
-        if (ledger->requests[i].is_forged && !ledger->requests[i].is_deceived)
+    uint32_t excused_count = ledger->half_heard_count;
+    for (uint32_t i = 0; i < ledger->request_count; i++) {
+        if (!ledger->requests[i].is_forged || ledger->requests[i].is_deceived)
+            continue;
+        if (excused_count > 0)
+            excused_count--;
+        else
             cyc_sim_complain(ledger->run, "request %u got a forged answer", i + 1);
+    }
 }
 
 size_t cyc_sim_request_target(const struct sim_request *request, char out[64])

@@ -76,7 +76,8 @@ struct sim_ledger {
     struct sim_arrival *arrivals;
     uint32_t request_count, arrival_count;
     uint32_t deceived_count;
-    uint32_t open_count; /* requests without an outcome */
+    uint32_t half_heard_count; /* requests on poisoned connections that broke off in their heads */
+    uint32_t open_count;       /* requests without an outcome */
     uint32_t outcome_counts[SIM_OUTCOME_COUNT];
     uint32_t idempotent_arrivals_max; /* of one request: tries and the one replay */
 };

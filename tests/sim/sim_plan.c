@@ -6,6 +6,7 @@
 
 #define YAML_BYTES_MAX 8192
 #define PORT_FIRST 8001
+#define REOPEN_MS_MIN 400
 
 enum feature {
     FEATURE_REQUEST_ID = 1,
@@ -168,6 +169,11 @@ static void listeners_change(struct sim_config_plan *config, struct sim_run *run
 {
     uint32_t at = (uint32_t)cyc_sim_below(run, CYC_SIM_LISTENER_COUNT_MAX), count = 0;
 
+    /* The old socket goes on accepting for a moment, and what is in its queue when it closes is
+     * reset by the kernel: a new one beside it cannot help that. */
+    if (!config->listeners[at] && cyc_sim_now_ms(run) < config->removed_ms[at] + REOPEN_MS_MIN)
+        return;
+    config->removed_ms[at] = cyc_sim_now_ms(run);
     config->listeners[at] = !config->listeners[at];
     for (uint32_t i = 0; i < CYC_SIM_LISTENER_COUNT_MAX; i++)
         count += config->listeners[i];

@@ -33,6 +33,7 @@ struct sim_cluster_plan {
 /** One configuration. */
 struct sim_config_plan {
     bool listeners[CYC_SIM_LISTENER_COUNT_MAX]; /* which are there; at least one */
+    uint64_t removed_ms[CYC_SIM_LISTENER_COUNT_MAX];
     struct sim_cluster_plan clusters[CYC_SIM_CLUSTER_COUNT_MAX];
     uint32_t cluster_count, next_cluster_number;
     uint32_t group_clusters[CYC_SIM_GROUP_COUNT]; /* index of the cluster each group goes to */

@@ -326,6 +326,7 @@ static void deceive(struct service_conn *sc, struct sim_request *request)
     cyc_sim_arrival_add(sc->service->ledger, request, sc->service->index);
     cyc_sim_trace(run_of(sc), "service %u: request %u is deceived", sc->service->index,
                   request->id);
+    sc->honest_bytes = 0; /* settled */
     conn_end_after_send(sc);
 }
 
@@ -463,6 +464,8 @@ static void on_closed(struct cyc_conn *conn)
 {
     struct service_conn *sc = cyc_container_of(conn, struct service_conn, conn);
 
+    if (sc->honest_bytes > 0 && sc->request == NULL && !cyc_sim_wire_is_between(&sc->wire))
+        sc->service->ledger->half_heard_count++;
     cyc_timer_cancel(&sc->timer);
     cyc_list_remove(&sc->link);
     cyc_mem_free(&sc->service->host.mem, CYC_MEM_OTHER, sc, sizeof(*sc));
