@@ -334,7 +334,9 @@ static bool is_same_engine(const struct cyc_config *a, const struct cyc_config *
 {
     return a->network.io_backend == b->network.io_backend &&
            a->network.is_syscall_batching == b->network.is_syscall_batching &&
-           a->network.syscall_batch_size == b->network.syscall_batch_size;
+           a->network.syscall_batch_size == b->network.syscall_batch_size &&
+           a->network.is_zero_copy == b->network.is_zero_copy &&
+           a->network.zero_copy_threshold_bytes == b->network.zero_copy_threshold_bytes;
 }
 
 /** What a running process cannot change. @return the sentence that says so, or NULL */
@@ -343,7 +345,8 @@ static const char *frozen_change(const struct cyc_config *now, const struct cyc_
     if (now->server.worker_threads != next->server.worker_threads)
         return "server.worker_threads cannot change while Cyclone runs; restart it";
     if (!is_same_engine(now, next))
-        return "network.io_backend and the syscall batch cannot change while Cyclone runs; restart "
+        return "network.io_backend, syscall batches and zero copy cannot change while Cyclone "
+               "runs; restart "
                "it";
     if (now->timer.wheel_size != next->timer.wheel_size ||
         now->timer.resolution_ms != next->timer.resolution_ms)
